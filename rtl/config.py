@@ -1,0 +1,182 @@
+"""The one description of a chip: every size that RTL, models, compiler and reports need."""
+
+import dataclasses
+import hashlib
+import json
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+
+__all__ = ["ADDRESS_BITS", "PRESETS", "Config", "ConfigError", "load_config"]
+
+#: Width of a unified-buffer byte address; address arithmetic in every unit is modulo 2**ADDRESS_BITS,
+#: so that a negative stride is its two's complement.
+ADDRESS_BITS = 26
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot be built; the message is one full sentence."""
+
+
+def _doc(default, text):
+    return field(default=default, metadata={"doc": text})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Parameters of one chip.
+
+    Validated once, here; a `Config` that exists can be built. Nothing else in the project holds a size.
+
+    Errors
+    ------
+    ConfigError
+        With one sentence that names the parameter, its value and what was expected.
+    """
+
+    name: str = _doc("custom", "name of the preset or of the file it came from")
+    rows: int = _doc(16, "rows of the array: contraction length of one pass (bytes a vector)")
+    cols: int = _doc(16, "columns of the array: outputs of one pass, and lanes of the vector unit")
+    accumulator_depth: int = _doc(512, "accumulator rows, each of cols x 32 bits")
+    unified_buffer_bytes: int = _doc(65536, "bytes of the unified buffer")
+    weight_fifo_tiles: int = _doc(4, "tiles of rows x cols weights that the weight FIFO holds")
+    weight_memory: str = _doc("sram", "'sram' (on chip) or 'external' (a read port of the top)")
+    weight_memory_rows: int = _doc(18432, "rows of cols bytes in the weight memory")
+    requantise_lanes: int = _doc(8, "outputs a cycle that the activation unit (and the vector unit) requantises")
+    vector_taps: int = _doc(3, "taps a lane a cycle of the vector unit; 0 leaves the unit out")
+    vector_kernel_rows: int = _doc(8, "largest kernel height of a depthwise convolution in the vector unit")
+    parameter_slots: int = _doc(4, "per-channel parameter sets held in each of activation and vector unit")
+    instruction_depth: int = _doc(2048, "instructions that the instruction buffer holds")
+    queue_depth: int = _doc(32, "instructions that may wait in the queue of each unit")
+    tag_depth: int = _doc(128, "counter snapshots that Tag can record")
+    packet_bytes: int = _doc(1024, "longest packet payload in bytes")
+    multiplier: str = _doc("portable", "kind of multiplier in the MAC cells")
+
+    def __post_init__(self):
+        def need(condition, name, expected):
+            if not condition:
+                raise ConfigError(f"{name} must be {expected}, not {getattr(self, name)!r}")
+
+        for f in dataclasses.fields(self):
+            if f.type in (int, "int"):
+                value = getattr(self, f.name)
+                need(isinstance(value, int) and not isinstance(value, bool), f.name, "a whole number")
+            else:
+                need(isinstance(getattr(self, f.name), str), f.name, "a text")
+        need(1 <= self.rows <= 1024, "rows", "between 1 and 1024")
+        need(2 <= self.cols <= 256, "cols", "between 2 and 256")
+        need(16 <= self.accumulator_depth <= 16384, "accumulator_depth", "between 16 and 16384")
+        need(256 <= self.unified_buffer_bytes <= 1 << (ADDRESS_BITS - 1), "unified_buffer_bytes",
+             f"between 256 and {1 << (ADDRESS_BITS - 1)}")
+        need(self.unified_buffer_bytes % self.banks == 0, "unified_buffer_bytes",
+             f"a multiple of the {self.banks} banks")
+        need(1 <= self.weight_fifo_tiles <= 64, "weight_fifo_tiles", "between 1 and 64")
+        need(self.weight_memory in ("sram", "external"), "weight_memory", "'sram' or 'external'")
+        need(self.rows <= self.weight_memory_rows <= 1 << 28, "weight_memory_rows",
+             f"between rows ({self.rows}) and {1 << 28}")
+        need(1 <= self.requantise_lanes and self.cols % self.requantise_lanes == 0
+             and self.cols // self.requantise_lanes >= 2, "requantise_lanes",
+             f"a divisor of cols ({self.cols}), at most half of it")
+        need(0 <= self.vector_taps <= 8, "vector_taps", "between 0 and 8")
+        need(1 <= self.vector_kernel_rows <= 32, "vector_kernel_rows", "between 1 and 32")
+        need(2 <= self.parameter_slots <= 8, "parameter_slots", "between 2 and 8")
+        need(16 <= self.instruction_depth <= 65536, "instruction_depth", "between 16 and 65536")
+        need(2 <= self.queue_depth <= 256, "queue_depth", "between 2 and 256")
+        need(1 <= self.tag_depth <= 4096, "tag_depth", "between 1 and 4096")
+        need(max(64, self.cols) <= self.packet_bytes <= 4096, "packet_bytes",
+             f"between {max(64, self.cols)} and 4096")
+        need(self.multiplier in ("portable",), "multiplier", "'portable'")
+
+    @property
+    def macs(self):
+        """Multiply-accumulates a cycle."""
+        return self.rows * self.cols
+
+    @property
+    def banks(self):
+        """Byte-wide banks of the unified buffer: the power of two that holds the widest access."""
+        return 1 << (max(self.rows, self.cols) - 1).bit_length()
+
+    @property
+    def beats(self):
+        """Cycles in which one accumulator row passes through the requantise lanes (at least 2)."""
+        return self.cols // self.requantise_lanes
+
+    @property
+    def has_vector(self):
+        """Whether the vector unit is there."""
+        return self.vector_taps > 0
+
+    def as_dict(self):
+        """All parameters by name, as plain values."""
+        return dataclasses.asdict(self)
+
+    def digest(self):
+        """Eight bytes that name everything but `name`: equal digests mean interchangeable programs."""
+        values = self.as_dict()
+        del values["name"]
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).digest()[:8]
+
+    @classmethod
+    def from_dict(cls, values, name="custom"):
+        """Configuration from a mapping; `base` may name the preset whose values it changes.
+
+        Errors
+        ------
+        ConfigError
+            For an unknown parameter or preset, or a value out of range.
+        """
+        values = dict(values)
+        base = values.pop("base", None)
+        if base is not None and base not in PRESETS:
+            raise ConfigError(f"base must be one of {', '.join(PRESETS)}, not {base!r}")
+        known = {f.name for f in dataclasses.fields(cls)}
+        for key in values:
+            if key not in known:
+                raise ConfigError(f"{key!r} is not a parameter of a configuration; known are {', '.join(sorted(known))}")
+        start = PRESETS[base].as_dict() if base else {}
+        return cls(**{**start, "name": name, **values})
+
+
+#: The named configurations. pico: iCE40 UP5K. nano: small ECP5, Gowin. edge: ECP5-85F. v1: TPU v1's sizes.
+PRESETS = {c.name: c for c in (
+    Config(name="pico", rows=4, cols=4, accumulator_depth=128, unified_buffer_bytes=65536, weight_fifo_tiles=2,
+           weight_memory_rows=16384, requantise_lanes=1, vector_taps=0, parameter_slots=2, instruction_depth=1024,
+           queue_depth=4, tag_depth=16, packet_bytes=256),
+    Config(name="nano", rows=8, cols=8, accumulator_depth=256, unified_buffer_bytes=32768, weight_fifo_tiles=4,
+           weight_memory_rows=36864, requantise_lanes=2, queue_depth=16, tag_depth=64, packet_bytes=512),
+    Config(name="edge"),
+    Config(name="v1", rows=256, cols=256, accumulator_depth=4096, unified_buffer_bytes=24 << 20,
+           weight_memory="external", weight_memory_rows=1 << 25, requantise_lanes=128, instruction_depth=4096,
+           tag_depth=1024, packet_bytes=4096),
+)}
+
+
+def load_config(name):
+    """The preset of that name, or the configuration in the TOML file at that path.
+
+    Parameters
+    ----------
+    name : str or Path
+        ``pico``, ``nano``, ``edge``, ``v1`` or a path ending in ``.toml``.
+
+    Errors
+    ------
+    ConfigError
+        If it is neither, cannot be read, or holds a value out of range.
+    """
+    if str(name) in PRESETS:
+        return PRESETS[str(name)]
+    path = Path(name)
+    if path.suffix != ".toml":
+        raise ConfigError(f"configuration {str(name)!r} is neither a preset ({', '.join(PRESETS)}) nor a .toml file")
+    try:
+        values = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"configuration file {path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"configuration file {path} is not TOML: {error}") from None
+    try:
+        return Config.from_dict(values, name=path.stem)
+    except ConfigError as error:
+        raise ConfigError(f"configuration file {path}: {error}") from None
