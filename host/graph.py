@@ -1,0 +1,94 @@
+"""A quantised network as the compiler and the host's operators see it: tensors, operators and their shared rules."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+__all__ = ["Graph", "ModelError", "Operator", "Tensor", "activation_range", "window"]
+
+
+class ModelError(ValueError):
+    """A model that cannot be used; the message is one full sentence."""
+
+
+@dataclass(eq=False)
+class Tensor:
+    """One tensor of a model.
+
+    Members
+    -------
+    index : int, its number in the model
+    name : str
+    shape : tuple of int, all known and positive; () is a scalar
+    dtype : numpy.dtype
+    scale : float32 array, one entry, or one for each index of dimension `axis`; empty if not quantised
+    zero_point : int64 array of the same length
+    axis : int, the quantised dimension
+    data : array of that shape and dtype if the tensor is a constant, else None
+    """
+    index: int
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    scale: np.ndarray
+    zero_point: np.ndarray
+    axis: int = 0
+    data: np.ndarray | None = None
+
+
+@dataclass(eq=False)
+class Operator:
+    """One operator of a model.
+
+    Members
+    -------
+    index : int, its place in the order of execution
+    kind : str, TensorFlow Lite's name, "CONV_2D"
+    inputs : list of tensor numbers, -1 where an optional input is absent
+    outputs : list of tensor numbers
+    options : dict from plain names (stride_h, stride_w, dilation_h, padding, activation, beta, axis, ...) to
+        numbers, booleans or texts; padding is "SAME" or "VALID", activation "NONE", "RELU", "RELU6" or "RELU_N1_TO_1"
+    """
+    index: int
+    kind: str
+    inputs: list[int]
+    outputs: list[int]
+    options: dict = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Graph:
+    """A whole model; `operators` are in an order in which they can be executed."""
+    name: str
+    tensors: list[Tensor]
+    operators: list[Operator]
+    inputs: list[int]
+    outputs: list[int]
+
+
+def window(size, kernel, stride, dilation, padding):
+    """Where a sliding window goes along one dimension.
+
+    Returns
+    -------
+    tuple of int
+        Number of outputs, and of padding elements before and after the input. With VALID, and where the last window
+        ends inside the input, nothing is padded after it.
+    """
+    extent = (kernel - 1) * dilation + 1
+    if padding == "VALID":
+        return max(0, (size - extent) // stride + 1), 0, 0
+    outputs = -(-size // stride)
+    missing = max(0, (outputs - 1) * stride + extent - size)
+    return outputs, missing // 2, missing - missing // 2
+
+
+def activation_range(activation, scale, zero_point):
+    """Least and greatest int8 that a fused activation lets through, for an output of that scale and zero point."""
+    def quantised(value):
+        ratio = float(np.float32(value) / np.float32(scale))
+        return int(zero_point) + int(np.sign(ratio) * np.floor(abs(ratio) + 0.5))
+
+    low, high = {"NONE": (-128, 127), "RELU": (quantised(0), 127), "RELU6": (quantised(0), quantised(6)),
+                 "RELU_N1_TO_1": (quantised(-1), quantised(1))}[activation]
+    return max(low, -128), min(high, 127)
