@@ -1,0 +1,43 @@
+"""The real factors by which operators rescale, to the last bit: where the reference computes in float32, so do these.
+
+Compiler and host operators turn them into a multiplier and a shift with `systolith.sim.arithmetic.quantise_multiplier`.
+
+Source of the idea: the Prepare functions of TensorFlow Lite Micro's kernels.
+"""
+
+import numpy as np
+
+__all__ = ["ADD_LEFT_SHIFT", "add_factors", "convolution_factors", "fully_connected_factors", "multiply_factor",
+           "rescale_factor"]
+
+#: ADD and SUB compute with this many bits below the inputs' units.
+ADD_LEFT_SHIFT = 20
+
+
+def rescale_factor(source, sink):
+    """From units of tensor `source` to units of `sink`: MEAN, SUM, QUANTIZE of integers."""
+    return float(source.scale[0]) / float(sink.scale[0])
+
+
+def convolution_factors(x, weights, output):
+    """From a CONV_2D, DEPTHWISE_CONV_2D or TRANSPOSE_CONV accumulator to the output: float64, one, or one a channel."""
+    return float(x.scale[0]) * weights.scale.astype(np.float64) / float(output.scale[0])
+
+
+def fully_connected_factors(x, weights, output):
+    """The same for FULLY_CONNECTED, which differs where its weights have a single scale."""
+    if len(weights.scale) > 1:
+        return convolution_factors(x, weights, output)
+    return (x.scale[:1] * weights.scale).astype(np.float64) / float(output.scale[0])
+
+
+def add_factors(a, b, output):
+    """ADD and SUB: factors of both inputs, each shifted left by ADD_LEFT_SHIFT, to a common unit; and of their sum."""
+    scale_a, scale_b = float(a.scale[0]), float(b.scale[0])
+    common = 2 * max(scale_a, scale_b)
+    return scale_a / common, scale_b / common, common / ((1 << ADD_LEFT_SHIFT) * float(output.scale[0]))
+
+
+def multiply_factor(a, b, output):
+    """From the product of both inputs of MUL to the output."""
+    return float(a.scale[0]) * float(b.scale[0]) / float(output.scale[0])
