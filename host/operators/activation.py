@@ -1,0 +1,96 @@
+"""Operators on single elements: activation functions and changes of quantisation. They take an input of any shape."""
+
+import numpy as np
+from systolith.sim.arithmetic import quantise_multiplier, rdbpot, requantise, round_half_away
+
+from ..graph import activation_range
+from ..quantisation import rescale_factor
+
+__all__ = ["dequantize", "exp", "hard_swish", "leaky_relu", "logistic", "quantize", "relu", "relu6", "tanh"]
+
+
+def _float_ratio(node):
+    """Input scale over output scale, rounded to float32 as these kernels do."""
+    return float(node.inputs[0].scale[0] / node.output.scale[0])
+
+
+def quantize(node, x):
+    """From float, or from another int8 scale, to the output's scale."""
+    if x.dtype == np.float32:
+        return node.clamp(round_half_away(np.clip(x / node.output.scale[0], -1e9, 1e9)) + node.output.zero_point[0])
+    return node.finish(node.centred(0, x), rescale_factor(node.inputs[0], node.output))
+
+
+def dequantize(node, x):
+    """To float."""
+    return node.inputs[0].scale[0] * node.centred(0, x).astype(np.float32)
+
+
+def relu(node, x):
+    """max(x, 0)."""
+    return node.finish(node.centred(0, x), _float_ratio(node), "RELU")
+
+
+def relu6(node, x):
+    """min(max(x, 0), 6). TensorFlow Lite Micro, unlike TensorFlow Lite, clamps without changing the scale."""
+    source = node.inputs[0]
+    return np.clip(x, *activation_range("RELU6", source.scale[0], source.zero_point[0]))
+
+
+def leaky_relu(node, x):
+    """x where it is positive, else x * alpha."""
+    source, alpha = node.inputs[0].scale[0], np.float32(node.options["alpha"])
+    values = node.centred(0, x)
+    positive = requantise(values, *quantise_multiplier(_float_ratio(node)))
+    negative = requantise(values, *quantise_multiplier(float(source * alpha / node.output.scale[0])))
+    return node.clamp(np.where(values >= 0, positive, negative) + node.output.zero_point[0])
+
+
+def _sixteen_bit_multiplier(real):
+    """Multiplier in units of 2**-15, and shift."""
+    multiplier, shift = (int(value) for value in quantise_multiplier(float(real)))
+    return min((multiplier + (1 << 15)) >> 16, 32767), shift
+
+
+def _saturate16(values):
+    return np.clip(values, -32768, 32767)
+
+
+def hard_swish(node, x):
+    """x * relu6(x + 3) / 6, in 16-bit fixed point."""
+    fine_scale = np.float32(1 / 128) * node.inputs[0].scale[0]
+    multiplier_out, shift_out = _sixteen_bit_multiplier(fine_scale / node.output.scale[0])
+    multiplier, shift = _sixteen_bit_multiplier(fine_scale / (np.float32(3) / np.float32(32768)))
+
+    def product(a, b):
+        return _saturate16((a * b + (1 << 14)) >> 15)
+
+    fine = node.centred(0, x) << 7
+    gate = _saturate16(fine << max(shift - 1, 0))
+    gate = product(gate, multiplier)
+    gate = _saturate16(gate << 1) if shift > 0 else rdbpot(gate, -shift)
+    gate = (gate + (1 << 15)) >> 1
+    unscaled = _saturate16((gate * product(fine, multiplier_out)) >> 15)
+    return node.clamp(rdbpot(unscaled, -shift_out) + node.output.zero_point[0])
+
+
+def _by_function(node, x, function):
+    """The function in float32, rounded to the output's scale."""
+    values = function(node.inputs[0].scale[0] * node.centred(0, x).astype(np.float32))
+    scaled = np.clip(values * (np.float32(1) / node.output.scale[0]), -1e9, 1e9)
+    return node.clamp(round_half_away(scaled) + node.output.zero_point[0])
+
+
+def logistic(node, x):
+    """1 / (1 + e**-x)."""
+    return _by_function(node, x, lambda v: np.float32(1) / (np.float32(1) + np.exp(-v)))
+
+
+def tanh(node, x):
+    """Hyperbolic tangent."""
+    return _by_function(node, x, np.tanh)
+
+
+def exp(node, x):
+    """e**x."""
+    return _by_function(node, x, np.exp)
