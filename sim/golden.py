@@ -3,6 +3,7 @@
 import numpy as np
 from systolith.rtl import isa
 from systolith.rtl.config import ADDRESS_BITS
+from systolith.rtl.interfaces import PC_BITS
 from systolith.rtl.isa import CONFIG, SINK, Destination, Fault, Function, Opcode, Unit
 from systolith.rtl.packets import COUNTERS, Kind, Space, State, word_bytes
 
@@ -117,7 +118,7 @@ class GoldenModel:
                 yield from self._execute(self.instructions[pc].tobytes())
                 pc += 1
         except _Stop as stop:
-            self.state, self.fault, self.fault_pc = State.FAULTED, stop.fault, pc
+            self.state, self.fault, self.fault_pc = State.FAULTED, stop.fault, pc % (1 << PC_BITS)
 
     def _execute(self, word):
         try:
