@@ -1,0 +1,100 @@
+"""The performance counters and the snapshots that tags take of them."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from .interfaces import MemoryRead
+from .isa import Unit
+from .packets import COUNTERS
+from .tag_queue import TAG_BITS
+
+__all__ = ["COUNTER_BITS", "Counters", "CountersLayout"]
+
+COUNTER_BITS = 32
+
+
+class CountersLayout(data.StructLayout):
+    """All counters, the first one lowest."""
+    def __init__(self):
+        super().__init__({name: COUNTER_BITS for name in COUNTERS})
+
+
+class Counters(wiring.Component):
+    """Counts cycles by what the units do in them.
+
+    array_active, weight_stall, weight_shift, raw_stall and input_stall exclude each other; what is left of cycles is
+    a matrix unit without instructions.
+
+    Parameters
+    ----------
+    config : Config
+        `tag_depth` snapshots.
+
+    Members
+    -------
+    clear : In(1)
+        Sets all counters to 0.
+    enable : In(1)
+        A program runs.
+    array_active, weight_stall, weight_shift : In(1)
+        From the matrix unit, at most one at a time.
+    matrix_blocked_by : In(3)
+        Unit for which the matrix unit's next instruction waits, or 0.
+    vector_active, activation_active : In(1)
+        These units make progress.
+    values : Out(CountersLayout)
+    snapshot : In(1), tag : In(12)
+        Stores `values` under that number, which is below tag_depth.
+    tags : In(MemoryRead(12, width of CountersLayout))
+        The stored snapshots.
+
+    Latency
+    -------
+    A cycle is counted in the next.
+
+    Source
+    ------
+    Rows 1, 4, 5, 7 and 8 of Table 3 in Jouppi et al., ISCA 2017.
+    """
+
+    def __init__(self, config):
+        self._config = config
+        super().__init__({
+            "clear": In(1), "enable": In(1), "array_active": In(1), "weight_stall": In(1), "weight_shift": In(1),
+            "matrix_blocked_by": In(3), "vector_active": In(1), "activation_active": In(1),
+            "values": Out(CountersLayout()), "snapshot": In(1), "tag": In(TAG_BITS),
+            "tags": In(MemoryRead(TAG_BITS, CountersLayout().size))})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=CountersLayout().size, depth=self._config.tag_depth, init=[])
+        write, read = memory.write_port(), memory.read_port()
+        m.d.comb += [
+            write.addr.eq(self.tag[:len(write.addr)]),
+            write.data.eq(self.values),
+            write.en.eq(self.snapshot),
+            read.addr.eq(self.tags.address[:len(read.addr)]),
+            read.en.eq(self.tags.en),
+            self.tags.data.eq(read.data),
+        ]
+
+        blocked = Signal()
+        by_host = Signal()
+        m.d.comb += [
+            blocked.eq(~(self.array_active | self.weight_stall | self.weight_shift) & (self.matrix_blocked_by != 0)),
+            by_host.eq(self.matrix_blocked_by == Unit.HOST),
+        ]
+        events = {
+            "cycles": 1, "array_active": self.array_active, "weight_stall": self.weight_stall,
+            "weight_shift": self.weight_shift, "raw_stall": blocked & ~by_host, "input_stall": blocked & by_host,
+            "vector_active": self.vector_active, "activation_active": self.activation_active,
+        }
+        for name in COUNTERS:
+            value = self.values[name]
+            with m.If(self.clear):
+                m.d.sync += value.eq(0)
+            with m.Elif(self.enable & events[name]):
+                m.d.sync += value.eq(value + 1)
+        return m

@@ -1,0 +1,145 @@
+"""Dispatch: from the decoded instruction stream to the queues of the units, and the semaphores that tell what is
+done."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .fetch import DecodedLayout
+from .interfaces import PC_BITS, IssueLayout, field
+from .isa import Opcode
+from .tag_queue import TAG_BITS, TagQueue
+from .unit_queue import UnitQueue
+from .waits import HEAD_BITS, SemaphoreLayout, Waits, units
+
+__all__ = ["Dispatch", "WaitingLayout"]
+
+
+class WaitingLayout(data.ArrayLayout):
+    """By unit number, the oldest instruction that has not started; NONE's is the one at dispatch. Eight entries, so
+    that any three bits are a good index."""
+    def __init__(self):
+        super().__init__(data.StructLayout({"valid": 1, "pc": PC_BITS}), 8)
+
+
+class Dispatch(wiring.Component):
+    """Hands out one instruction a cycle in program order, and executes those that belong to no unit.
+
+    The instructions that it executes itself obey their waits, too, and hold up what comes after them. A fault in the
+    instruction stream counts only when all work before it is done, as Halt does: it is precise.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    instructions : In(stream of DecodedLayout)
+    issue : Out(stream of IssueLayout), one a unit, HOST first
+    retire : In(number of units)
+        Pulses, one bit a unit.
+    interrupt : Out(stream of 16 bits)
+        Codes for the host.
+    snapshot : Out(1), tag : Out(12)
+        Record the counters under this number.
+    halt : Out(1)
+        Halt is reached and everything before it is done.
+    fault : Out(4)
+        `isa.Fault` in the instruction stream; everything before it is done.
+    pc : Out(16)
+        Address of the instruction at dispatch.
+    waiting : Out(WaitingLayout)
+    blocked_by : Out(number of units x 3)
+        For each unit the unit for which the head of its queue waits, or 0.
+    progress : Out(1)
+        Something was dispatched or issued, or the host has an interrupt to take.
+
+    Latency
+    -------
+    A semaphore counts in the cycle after the retire pulse; an instruction that waited for it is offered 2 cycles later.
+    """
+
+    def __init__(self, config):
+        self._config = config
+        count = len(units(config))
+        super().__init__({
+            "instructions": In(stream.Signature(DecodedLayout(config))),
+            "issue": Out(stream.Signature(IssueLayout())).array(count),
+            "retire": In(count),
+            "interrupt": Out(stream.Signature(16)),
+            "snapshot": Out(1), "tag": Out(TAG_BITS), "halt": Out(1), "fault": Out(4), "pc": Out(PC_BITS),
+            "waiting": Out(WaitingLayout()), "blocked_by": Out(data.ArrayLayout(3, count)), "progress": Out(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        head = self.instructions.payload
+        word = head.issue.word
+        moves = Signal()
+        semaphores = Signal(SemaphoreLayout(config))
+        #: Work instructions dispatched, by unit number: where the semaphores will be when all is done.
+        dispatched = Signal(SemaphoreLayout(config))
+        m.d.comb += [
+            moves.eq(self.instructions.valid & self.instructions.ready),
+            self.pc.eq(head.issue.pc),
+            self.waiting[0].valid.eq(self.instructions.valid),
+            self.waiting[0].pc.eq(head.issue.pc),
+        ]
+
+        queues = [UnitQueue(config) for _ in units(config)]
+        issued = []
+        for i, (unit, queue) in enumerate(zip(units(config), queues, strict=True)):
+            m.submodules[f"{unit.name.lower()}_queue"] = queue
+            wiring.connect(m, queue.issue, wiring.flipped(self.issue[i]))
+            m.d.comb += [
+                queue.push.valid.eq(self.instructions.valid & head.queue[i]),
+                queue.push.payload.eq(head.issue),
+                queue.semaphores.eq(semaphores),
+                self.waiting[unit].valid.eq(queue.waiting),
+                self.waiting[unit].pc.eq(queue.pc),
+                self.blocked_by[i].eq(queue.blocked_by),
+            ]
+            issued.append(queue.issue.valid & queue.issue.ready)
+            with m.If(self.retire[i]):
+                m.d.sync += semaphores[unit].eq(semaphores[unit] + 1)
+            with m.If(moves & head.queue[i] & head.work):
+                m.d.sync += dispatched[unit].eq(dispatched[unit] + 1)
+
+        m.submodules.waits = waits = Waits(config)
+        m.submodules.tags = tags = TagQueue(config)
+        tag_unit = field(word, Opcode.TAG, "unit")
+        m.d.comb += [
+            waits.head.eq(word[:HEAD_BITS]),
+            waits.restart.eq(moves | ~self.instructions.valid),
+            waits.semaphores.eq(semaphores),
+            tags.semaphores.eq(semaphores),
+            tags.push.payload.tag.eq(field(word, Opcode.TAG, "tag")),
+            tags.push.payload.unit.eq(tag_unit),
+            tags.push.payload.count.eq(dispatched[tag_unit]),
+            self.snapshot.eq(tags.snapshot),
+            self.tag.eq(tags.tag),
+            self.interrupt.payload.eq(field(word, Opcode.INTERRUPT, "code")),
+            self.progress.eq(moves | Cat(issued).any() | self.interrupt.valid),
+        ]
+
+        # One cycle late; `moves` covers the instruction that has only just gone into a queue.
+        quiet = Signal()
+        m.d.sync += quiet.eq(Cat(queue.empty for queue in queues).all() & tags.empty & ~moves
+                             & (semaphores.as_value() == dispatched.as_value()))
+
+        with m.If(self.instructions.valid):
+            with m.If(head.fault != 0):
+                m.d.comb += self.fault.eq(Mux(quiet, head.fault, 0))
+            with m.Elif(head.queue != 0):
+                m.d.comb += self.instructions.ready.eq(
+                    Cat(bit & queue.push.ready for bit, queue in zip(head.queue, queues, strict=True)).any())
+            with m.Elif(waits.met), m.Switch(field(word, Opcode.NOP, "opcode")):
+                with m.Case(Opcode.NOP, Opcode.SYNCHRONISE):
+                    m.d.comb += self.instructions.ready.eq(1)
+                with m.Case(Opcode.INTERRUPT):
+                    m.d.comb += [self.interrupt.valid.eq(1), self.instructions.ready.eq(self.interrupt.ready)]
+                with m.Case(Opcode.TAG):
+                    m.d.comb += [tags.push.valid.eq(1), self.instructions.ready.eq(tags.push.ready)]
+                with m.Case(Opcode.HALT):
+                    m.d.comb += self.halt.eq(quiet)
+        return m

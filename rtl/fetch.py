@@ -1,0 +1,90 @@
+"""The instruction memory and the path from it to dispatch."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from .decoder import Decoder
+from .interfaces import PC_BITS, IssueLayout, MemoryWrite
+from .isa import INSTRUCTION_BITS, Fault
+from .waits import units
+
+__all__ = ["DecodedLayout", "Fetch"]
+
+
+class DecodedLayout(data.StructLayout):
+    """An instruction at dispatch: itself; the fault that it is (`isa.Fault`); the unit whose queue takes it, one bit
+    each, none for a fault or what the sequencer executes itself; whether it counts in the semaphore."""
+    def __init__(self, config):
+        super().__init__({"issue": IssueLayout(), "fault": 4, "queue": len(units(config)), "work": 1})
+
+
+class Fetch(wiring.Component):
+    """Reads instructions one after the other, from the first cycle after its reset on.
+
+    Parameters
+    ----------
+    config : Config
+        `instruction_depth` is the size of the memory.
+
+    Members
+    -------
+    write : In(MemoryWrite(16, 128))
+        To the instruction memory; works during reset, too.
+    address : In(16)
+        Of the first instruction; taken in the first cycle after reset.
+    instructions : Out(stream of DecodedLayout)
+        In order of their addresses. What follows the last instruction of the memory is a PROGRAM_END fault.
+
+    Latency
+    -------
+    The first instruction is there 4 cycles after reset, then one a cycle.
+    """
+
+    def __init__(self, config):
+        self._config = config
+        super().__init__({"write": In(MemoryWrite(PC_BITS, INSTRUCTION_BITS)), "address": In(PC_BITS),
+                          "instructions": Out(stream.Signature(DecodedLayout(config)))})
+
+    def elaborate(self, platform):
+        m = Module()
+        depth = self._config.instruction_depth
+        m.submodules.memory = memory = Memory(shape=INSTRUCTION_BITS, depth=depth, init=[])
+        write, read = memory.write_port(), memory.read_port()
+        m.d.comb += [
+            write.addr.eq(self.write.address[:len(write.addr)]),
+            write.data.eq(self.write.data),
+            write.en.eq(self.write.en),
+        ]
+        m.submodules.decoder = decoder = Decoder(self._config)
+
+        # One bit more than an address, to count past the end of the largest memory.
+        pc = Signal(PC_BITS + 1)
+        started = Signal()
+        read_pc, fetched_pc = Signal.like(pc, reset_less=True), Signal.like(pc, reset_less=True)
+        read_valid, fetched_valid = Signal(), Signal()
+        fetched_end = Signal(reset_less=True)
+        fault = Signal(Fault)
+
+        # All stages move together: the only bubbles are those of the start.
+        advance = Signal()
+        decoded = self.instructions.payload
+        m.d.comb += [
+            advance.eq(~self.instructions.valid | self.instructions.ready),
+            read.addr.eq(pc[:len(read.addr)]),
+            read.en.eq(advance),
+            fault.eq(Mux(fetched_end, Fault.PROGRAM_END, Mux(decoder.legal, Fault.NONE, Fault.ILLEGAL_INSTRUCTION))),
+        ]
+        with m.If(~started):
+            m.d.sync += [pc.eq(self.address), started.eq(1)]
+        with m.Elif(advance):
+            m.d.sync += [
+                pc.eq(pc + 1), read_pc.eq(pc), read_valid.eq(1),
+                decoder.word.eq(read.data), fetched_pc.eq(read_pc), fetched_valid.eq(read_valid),
+                fetched_end.eq(read_pc >= depth),
+                decoded.issue.word.eq(decoder.word), decoded.issue.pc.eq(fetched_pc[:PC_BITS]),
+                decoded.fault.eq(fault), decoded.queue.eq(Mux(fault == Fault.NONE, decoder.queue, 0)),
+                decoded.work.eq(decoder.work), self.instructions.valid.eq(fetched_valid),
+            ]
+        return m

@@ -1,0 +1,115 @@
+"""The sequencer: runs a program from its first instruction to Halt or to a fault."""
+
+from amaranth.hdl import Cat, Module, ResetInserter, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .dispatch import Dispatch
+from .fetch import Fetch
+from .interfaces import PC_BITS, MemoryWrite, UnitPort
+from .isa import INSTRUCTION_BITS, Fault
+from .packets import State
+from .tag_queue import TAG_BITS
+from .waits import units
+from .watchdog import Watchdog
+
+__all__ = ["Sequencer"]
+
+
+class Sequencer(wiring.Component):
+    """Fetches and dispatches instructions, keeps the semaphores, and stops everything at Halt or a fault.
+
+    Of faults in the same cycle the one of the lowest unit counts, then the instruction stream's, then DEADLOCK.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    program : In(MemoryWrite(16, 128))
+        To the instruction memory.
+    run : In(1)
+        Pulse: starts the program at `run_address`; ignored while one runs.
+    run_address : In(16)
+    reset : In(1)
+        Pulse: gives the program up.
+    units : In(UnitPort), one a unit, HOST first
+    interrupt : Out(stream of 16 bits)
+        Codes for the host.
+    clear : Out(1)
+        No program runs: all units are held in reset.
+    stopped : Out(1)
+        Pulse in the first cycle after a program ended by Halt or a fault.
+    state : Out(State), fault : Out(Fault), fault_pc : Out(16)
+        For the status; `fault` and `fault_pc` are 0 without a fault.
+    blocked_by : Out(number of units x 3)
+        For each unit the unit for which the head of its queue waits, or 0.
+    snapshot : Out(1), tag : Out(12)
+        Record the counters under this number.
+
+    Latency
+    -------
+    The first instruction is dispatched 5 cycles after `run`.
+    """
+
+    def __init__(self, config):
+        self._config = config
+        count = len(units(config))
+        super().__init__({
+            "program": In(MemoryWrite(PC_BITS, INSTRUCTION_BITS)),
+            "run": In(1), "run_address": In(PC_BITS), "reset": In(1),
+            "units": In(UnitPort()).array(count),
+            "interrupt": Out(stream.Signature(16)),
+            "clear": Out(1), "stopped": Out(1), "state": Out(State), "fault": Out(Fault), "fault_pc": Out(PC_BITS),
+            "blocked_by": Out(data.ArrayLayout(3, count)), "snapshot": Out(1), "tag": Out(TAG_BITS)})
+
+    def elaborate(self, platform):
+        m = Module()
+        fetch, dispatch, watchdog = Fetch(self._config), Dispatch(self._config), Watchdog()
+        for name, part in (("fetch", fetch), ("dispatch", dispatch), ("watchdog", watchdog)):
+            m.submodules[name] = ResetInserter(self.clear)(part)
+        wiring.connect(m, wiring.flipped(self.program), fetch.write)
+        wiring.connect(m, fetch.instructions, dispatch.instructions)
+        wiring.connect(m, dispatch.interrupt, wiring.flipped(self.interrupt))
+        for i, unit in enumerate(self.units):
+            wiring.connect(m, dispatch.issue[i], wiring.flipped(unit.issue))
+
+        running = Signal()
+        progress = Signal()
+        # Registered: these gather all units.
+        m.d.sync += progress.eq(Cat(unit.active for unit in self.units).any() | dispatch.progress)
+        m.d.comb += [
+            running.eq(self.state == State.RUNNING),
+            self.clear.eq(~running),
+            dispatch.retire.eq(Cat(unit.retire for unit in self.units)),
+            watchdog.progress.eq(progress),
+            watchdog.waiting.eq(dispatch.waiting),
+            self.blocked_by.eq(dispatch.blocked_by),
+            self.snapshot.eq(dispatch.snapshot),
+            self.tag.eq(dispatch.tag),
+        ]
+
+        def stop(fault, pc):
+            state = State.HALTED if fault is Fault.NONE else State.FAULTED
+            m.d.sync += [self.state.eq(state), self.fault.eq(fault), self.fault_pc.eq(pc), self.stopped.eq(1)]
+
+        m.d.sync += self.stopped.eq(0)
+        with m.If(self.reset):
+            m.d.sync += [self.state.eq(State.IDLE), self.fault.eq(Fault.NONE), self.fault_pc.eq(0)]
+        with m.Elif(~running), m.If(self.run):
+            m.d.sync += [self.state.eq(State.RUNNING), self.fault.eq(Fault.NONE), self.fault_pc.eq(0),
+                         fetch.address.eq(self.run_address)]
+        # A unit's fault is always of an older instruction than what is at dispatch.
+        with m.Elif(self.units[0].fault != 0):
+            stop(self.units[0].fault, self.units[0].fault_pc)
+        for unit in list(self.units)[1:]:
+            with m.Elif(unit.fault != 0):
+                stop(unit.fault, unit.fault_pc)
+        with m.Elif(dispatch.fault != 0):
+            stop(dispatch.fault, dispatch.pc)
+        with m.Elif(dispatch.halt):
+            stop(Fault.NONE, 0)
+        with m.Elif(watchdog.deadlock):
+            stop(Fault.DEADLOCK, watchdog.pc)
+        return m

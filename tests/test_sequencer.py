@@ -1,0 +1,356 @@
+"""The sequencer with all of its parts, against model units that only take time."""
+
+import random
+from collections import defaultdict
+
+import pytest
+from amaranth.sim import Simulator
+from systolith.rtl import isa, watchdog
+from systolith.rtl.config import Config
+from systolith.rtl.isa import CONFIG, TABLE, Fault, Opcode, Unit
+from systolith.rtl.packets import State
+from systolith.rtl.sequencer import Sequencer
+
+SMALL = Config(rows=4, cols=4, requantise_lanes=2, queue_depth=3, instruction_depth=1000, tag_depth=16)
+UNITS = list(Unit)[1:]
+WORK = {Unit.HOST: Opcode.READ_HOST_MEMORY, Unit.WEIGHT: Opcode.READ_WEIGHTS, Unit.MATRIX: Opcode.CONVOLVE,
+        Unit.ACTIVATION: Opcode.ACTIVATE, Unit.VECTOR: Opcode.VECTOR}
+
+
+def instruction(opcode, **fields):
+    if opcode in (Opcode.ACTIVATE, Opcode.VECTOR):
+        fields.setdefault("columns", 1)
+    return opcode, fields
+
+
+def work(unit, *waits):
+    """A work instruction of a unit, with up to two waits (unit, count)."""
+    fields = {}
+    for number, (other, count) in enumerate(waits):
+        fields |= {f"wait{number}_unit": other, f"wait{number}_count": count}
+    return instruction(WORK[unit], **fields)
+
+
+HALT = instruction(Opcode.HALT)
+
+
+class Bench:
+    """A sequencer, model units that work for `latency(pc)` cycles, and a record of what happened in which cycle."""
+
+    def __init__(self, config=SMALL, latency=lambda pc: 3):
+        self.dut = Sequencer(config)
+        self.latency = latency
+        self.cycle = 0
+        self.started, self.retired = defaultdict(list), defaultdict(list)  # by unit: (cycle, pc)
+        self.interrupts, self.snapshots, self.stops = [], [], []  # (cycle, code), (cycle, tag), cycles
+        self.interrupt_ready = True
+
+    async def _unit(self, context, unit, port):
+        while True:
+            context.set(port.issue.ready, 1)
+            while not context.get(port.issue.valid):
+                await context.tick()
+            issue = context.get(port.issue.payload)
+            self.started[unit].append((self.cycle, issue.pc))
+            await context.tick()
+            context.set(port.issue.ready, 0)
+            context.set(port.active, 1)
+            for _ in range(self.latency(issue.pc)):
+                await context.tick()
+            context.set(port.active, 0)
+            if TABLE[Opcode(issue.word & 31)].work:
+                self.retired[unit].append((self.cycle, issue.pc))
+                context.set(port.retire, 1)
+                await context.tick()
+                context.set(port.retire, 0)
+
+    async def _monitor(self, context):
+        dut = self.dut
+        while True:
+            context.set(dut.interrupt.ready, self.interrupt_ready)
+            if context.get(dut.interrupt.valid) and self.interrupt_ready:
+                self.interrupts.append((self.cycle, context.get(dut.interrupt.payload)))
+            if context.get(dut.snapshot):
+                self.snapshots.append((self.cycle, context.get(dut.tag)))
+            if context.get(dut.stopped):
+                self.stops.append(self.cycle)
+            await context.tick()
+            self.cycle += 1
+
+    def simulate(self, testbench):
+        simulator = Simulator(self.dut)
+        simulator.add_clock(1e-8)
+        simulator.add_testbench(self._monitor, background=True)
+        for unit, port in zip(UNITS, self.dut.units):
+            async def run(context, unit=unit, port=port):
+                await self._unit(context, unit, port)
+            simulator.add_testbench(run, background=True)
+        simulator.add_testbench(testbench)
+        simulator.run()
+
+    async def load(self, context, program, address=0):
+        port = self.dut.program
+        context.set(port.en, 1)
+        for pc, (opcode, fields) in enumerate(program, address):
+            context.set(port.address, pc)
+            context.set(port.data, int.from_bytes(isa.encode(opcode, **fields), "little"))
+            await context.tick()
+        context.set(port.en, 0)
+
+    async def start(self, context, address=0):
+        context.set(self.dut.run_address, address)
+        context.set(self.dut.run, 1)
+        await context.tick()
+        context.set(self.dut.run, 0)
+
+    async def until_stopped(self, context, limit=5000):
+        for _ in range(limit):
+            if context.get(self.dut.stopped):
+                break
+            await context.tick()
+        await context.tick().repeat(20)
+        return tuple(context.get(value) for value in (self.dut.state, self.dut.fault, self.dut.fault_pc))
+
+
+def run_program(program, address=0, run_address=None, **arguments):
+    """The bench after a run of `program`, and its state, fault and fault_pc."""
+    bench = Bench(**arguments)
+    outcome = []
+
+    async def testbench(context):
+        await bench.load(context, program, address)
+        await bench.start(context, address if run_address is None else run_address)
+        outcome.extend(await bench.until_stopped(context))
+
+    bench.simulate(testbench)
+    assert len(bench.stops) == 1
+    return bench, tuple(outcome)
+
+
+HALTED = (State.HALTED, Fault.NONE, 0)
+
+
+def test_random_program_keeps_order_and_waits():
+    random.seed(3)
+    program, counts = [], dict.fromkeys(UNITS, 0)
+    for _ in range(150):
+        unit = random.choice(UNITS)
+        waits = [(other, random.randint(max(0, counts[other] - 2), counts[other]))
+                 for other in random.sample(UNITS, random.randrange(3))]
+        kind = random.randrange(8)
+        if kind == 0:
+            _, fields = work(unit, *waits)
+            program.append(instruction(Opcode.SYNCHRONISE, unit=random.choice((0, unit)),
+                                       **{name: value for name, value in fields.items() if name.startswith("wait")}))
+        elif kind == 1 and unit in CONFIG:
+            program.append(instruction(Opcode.SET_CONFIGURATION, unit=unit))
+        elif kind == 2:
+            program.append(instruction(Opcode.NOP))
+        else:
+            program.append(work(unit, *waits))
+            counts[unit] += 1
+    program.append(HALT)
+    bench, outcome = run_program(program, latency=lambda pc: pc * 7 % 13 + 1)
+
+    assert outcome == HALTED
+    for unit in UNITS:
+        assert len(bench.retired[unit]) == counts[unit]
+        order = [pc for _, pc in bench.started[unit]]
+        assert order == sorted(order)
+    start_of = {pc: cycle for started in bench.started.values() for cycle, pc in started}
+    for pc, (_, fields) in enumerate(program):
+        for number in range(2):
+            other, count = (fields.get(f"wait{number}_{name}", 0) for name in ("unit", "count"))
+            if pc in start_of and other and count:
+                assert start_of[pc] > bench.retired[other][count - 1][0]
+    assert bench.stops[0] > max(cycle for retired in bench.retired.values() for cycle, _ in retired)
+
+
+def test_dispatches_one_instruction_a_cycle():
+    # One instruction for each unit: they start one cycle after the other.
+    program = [work(unit) for unit in UNITS] + [HALT]
+    bench, _ = run_program(program)
+    cycles = [bench.started[unit][0][0] for unit in UNITS]
+    assert cycles == list(range(cycles[0], cycles[0] + len(UNITS)))
+
+
+def test_full_queue_stops_dispatch():
+    program = [work(Unit.MATRIX) for _ in range(20)] + [work(Unit.VECTOR), HALT]
+    bench, outcome = run_program(program, latency=lambda pc: 10)
+    assert outcome == HALTED
+    assert [pc for _, pc in bench.started[Unit.MATRIX]] == list(range(20))
+    # FIFO, held, offered and one in the unit can be ahead of the twentieth.
+    before = 20 - (SMALL.queue_depth + 3)
+    assert bench.started[Unit.VECTOR][0][0] > bench.retired[Unit.MATRIX][before - 1][0]
+
+
+def test_synchronise_of_the_sequencer_holds_up_dispatch():
+    program = [work(Unit.HOST), instruction(Opcode.SYNCHRONISE, wait1_unit=Unit.HOST, wait1_count=1),
+               work(Unit.VECTOR), HALT]
+    bench, outcome = run_program(program, latency=lambda pc: 40)
+    assert outcome == HALTED
+    assert bench.started[Unit.VECTOR][0][0] > bench.retired[Unit.HOST][0][0]
+
+
+def test_interrupts_are_sent_in_order_and_wait_for_the_host():
+    program = [work(Unit.HOST), instruction(Opcode.INTERRUPT, code=0xFFFF),
+               instruction(Opcode.INTERRUPT, code=7, wait0_unit=Unit.HOST, wait0_count=1), HALT]
+    bench = Bench(latency=lambda pc: 30)
+    bench.interrupt_ready = False
+
+    async def testbench(context):
+        await bench.load(context, program)
+        await bench.start(context)
+        await context.tick().repeat(100)
+        assert not bench.stops
+        bench.interrupt_ready = True
+        assert await bench.until_stopped(context) == HALTED
+
+    bench.simulate(testbench)
+    assert [code for _, code in bench.interrupts] == [0xFFFF, 7]
+    assert bench.interrupts[1][0] > bench.retired[Unit.HOST][0][0]
+
+
+def test_tags_wait_for_the_work_before_them():
+    program = []
+    for tag in range(6):  # more than the queue of tags holds
+        program += [work(Unit.MATRIX), work(Unit.ACTIVATION), instruction(Opcode.TAG, unit=Unit.MATRIX, tag=tag)]
+    program += [work(Unit.MATRIX), instruction(Opcode.TAG, unit=Unit.VECTOR, tag=15), HALT]
+    bench, outcome = run_program(program, latency=lambda pc: 20)
+    assert outcome == HALTED
+    assert [tag for _, tag in bench.snapshots] == [0, 1, 2, 3, 4, 5, 15]
+    for (cycle, _), (retired, _) in zip(bench.snapshots[:6], bench.retired[Unit.MATRIX]):
+        assert cycle == retired + 2
+    # The tag of a unit without work waits only for the tags before it.
+    assert bench.snapshots[6][0] < bench.retired[Unit.MATRIX][6][0]
+
+
+def test_halt_waits_for_a_queue_without_work():
+    program = [work(Unit.HOST), instruction(Opcode.SYNCHRONISE, unit=Unit.VECTOR, wait0_unit=Unit.HOST, wait0_count=1),
+               instruction(Opcode.SET_CONFIGURATION, unit=Unit.VECTOR), HALT]
+    bench, outcome = run_program(program, latency=lambda pc: 25)
+    assert outcome == HALTED
+    assert bench.started[Unit.VECTOR][0][0] > bench.retired[Unit.HOST][0][0]
+
+
+def test_first_instruction():
+    bench = Bench()
+    begun = []
+
+    async def testbench(context):
+        await bench.load(context, [work(Unit.HOST), HALT], address=990)
+        begun.append(bench.cycle)
+        await bench.start(context, 990)
+        await bench.until_stopped(context)
+
+    bench.simulate(testbench)
+    # 5 cycles to dispatch and 5 through the queue.
+    assert bench.started[Unit.HOST] == [(begun[0] + 10, 990)]
+
+
+def test_illegal_instruction_is_a_precise_fault():
+    program = [work(Unit.MATRIX), work(Unit.HOST), instruction(Opcode.TAG, unit=Unit.NONE), work(Unit.VECTOR), HALT]
+    bench, outcome = run_program(program, latency=lambda pc: 50)
+    assert outcome == (State.FAULTED, Fault.ILLEGAL_INSTRUCTION, 2)
+    assert len(bench.retired[Unit.MATRIX]) == len(bench.retired[Unit.HOST]) == 1
+    assert not bench.started[Unit.VECTOR]
+
+
+@pytest.mark.parametrize("depth", [1000, 1024])
+def test_end_of_the_instruction_memory(depth):
+    config = Config(**{**SMALL.as_dict(), "instruction_depth": depth})
+    bench, outcome = run_program([work(Unit.HOST)] * 2, address=depth - 2, config=config)
+    assert outcome == (State.FAULTED, Fault.PROGRAM_END, depth)
+    assert len(bench.retired[Unit.HOST]) == 2
+
+
+def test_run_address_past_the_end():
+    _, outcome = run_program([HALT], run_address=0xFFFF)
+    assert outcome == (State.FAULTED, Fault.PROGRAM_END, 0xFFFF)
+
+
+def test_faults_of_units():
+    bench = Bench(latency=lambda pc: 100)
+
+    async def testbench(context):
+        dut = bench.dut
+        await bench.load(context, [work(Unit.MATRIX), HALT])
+        for fault in (Fault.UNIFIED_BUFFER_RANGE, Fault.WEIGHT_MEMORY_RANGE):
+            await bench.start(context)
+            await context.tick().repeat(30)
+            assert not context.get(dut.clear)
+            # Two in the same cycle: the lower unit's counts.
+            for unit, code, pc in ((Unit.WEIGHT, fault, 0x1234), (Unit.VECTOR, Fault.ACCUMULATOR_RANGE, 7)):
+                context.set(dut.units[unit - 1].fault, code)
+                context.set(dut.units[unit - 1].fault_pc, pc)
+            await context.tick()
+            for unit in (Unit.WEIGHT, Unit.VECTOR):
+                context.set(dut.units[unit - 1].fault, 0)
+            assert context.get(dut.clear)
+            assert await bench.until_stopped(context) == (State.FAULTED, fault, 0x1234)
+
+    bench.simulate(testbench)
+    assert len(bench.stops) == 2
+
+
+def test_reset_empties_queues_and_semaphores():
+    bench = Bench()
+
+    async def testbench(context):
+        dut = bench.dut
+        blocked = [work(Unit.HOST)] + [work(Unit.VECTOR, (Unit.HOST, 2))] * 10 + [HALT]
+        await bench.load(context, blocked)
+        other = [work(Unit.ACTIVATION, (Unit.HOST, 0)), work(Unit.VECTOR, (Unit.ACTIVATION, 1)), HALT]
+        await bench.load(context, other, address=100)
+        await bench.start(context)
+        await context.tick().repeat(50)
+        assert context.get(dut.blocked_by[Unit.VECTOR - 1]) == Unit.HOST
+        assert context.get(dut.state) == State.RUNNING
+        context.set(dut.reset, 1)
+        await context.tick()
+        context.set(dut.reset, 0)
+        assert context.get(dut.clear)
+        await context.tick().repeat(20)
+        assert context.get(dut.state) == State.IDLE
+        assert not bench.stops
+        await bench.start(context, 100)
+        assert await bench.until_stopped(context) == HALTED
+
+    bench.simulate(testbench)
+    assert [pc for _, pc in bench.started[Unit.VECTOR]] == [101]
+
+
+def test_run_is_ignored_while_a_program_runs():
+    bench = Bench(latency=lambda pc: 60)
+
+    async def testbench(context):
+        await bench.load(context, [work(Unit.HOST), HALT])
+        await bench.start(context)
+        await context.tick().repeat(20)
+        await bench.start(context)
+        assert await bench.until_stopped(context) == HALTED
+
+    bench.simulate(testbench)
+    assert len(bench.started[Unit.HOST]) == 1
+
+
+def test_deadlock_names_the_oldest_instruction_that_has_not_started(monkeypatch):
+    monkeypatch.setattr(watchdog, "DEADLOCK_CYCLES", 64)
+    program = [work(Unit.HOST), work(Unit.VECTOR, (Unit.WEIGHT, 1)), work(Unit.ACTIVATION, (Unit.VECTOR, 1)), HALT]
+    # A unit at work longer than the watchdog's time is progress.
+    bench, outcome = run_program(program, latency=lambda pc: 200)
+    assert outcome == (State.FAULTED, Fault.DEADLOCK, 1)
+    assert 64 <= bench.stops[0] - bench.retired[Unit.HOST][0][0] <= 72
+
+
+def test_deadlock_at_dispatch(monkeypatch):
+    monkeypatch.setattr(watchdog, "DEADLOCK_CYCLES", 64)
+    program = [work(Unit.HOST), instruction(Opcode.SYNCHRONISE, wait0_unit=Unit.HOST, wait0_count=2), HALT]
+    _, outcome = run_program(program)
+    assert outcome == (State.FAULTED, Fault.DEADLOCK, 1)
+
+
+def test_without_a_vector_unit():
+    config = Config(**{**SMALL.as_dict(), "vector_taps": 0})
+    _, outcome = run_program([work(Unit.ACTIVATION), instruction(Opcode.TAG, unit=Unit.VECTOR), HALT], config=config)
+    assert outcome == (State.FAULTED, Fault.ILLEGAL_INSTRUCTION, 1)
