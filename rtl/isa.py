@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from .config import ADDRESS_BITS
 
-__all__ = ["CONFIG", "FIELDS_HEAD", "INSTRUCTION_BITS", "INSTRUCTION_BYTES", "SEMAPHORE_BITS", "TABLE", "ConfigRegister",
+__all__ = ["AVERAGE_FRACTION", "CONFIG", "FIELDS_HEAD", "INSTRUCTION_BITS", "INSTRUCTION_BYTES", "SEMAPHORE_BITS", "TABLE", "ConfigRegister",
            "Destination", "Fault", "Field", "Function", "Instruction", "IsaError", "Opcode", "SINK", "Unit", "assemble",
            "assemble_line", "decode", "disassemble", "encode", "signed"]
 
@@ -72,6 +72,11 @@ class Function(enum.IntEnum):
     ADD = 3
     SUBTRACT = 4
     MULTIPLY = 5
+    AVERAGE = 6
+
+
+#: AVERAGE requantises its sum times 2**AVERAGE_FRACTION, so that rounding twice cannot lose an exact half.
+AVERAGE_FRACTION = 8
 
 
 class Fault(enum.IntEnum):
@@ -173,7 +178,7 @@ TABLE = {i.opcode: i for i in (
         Field("columns", 9, "leading columns that are written, 1 to cols")),
         "Requantises accumulator rows and stores them in the unified buffer."),
     Instruction("Vector", Opcode.VECTOR, Unit.VECTOR, True, (
-        Field("function", 3, "0 depthwise, 1 maximum, 2 sum, 3 add, 4 subtract, 5 multiply"),
+        Field("function", 3, "0 depthwise, 1 maximum, 2 sum, 3 add, 4 subtract, 5 multiply, 6 average"),
         Field("in_address", _UB, "first input vector"),
         Field("out_address", _UB, "first output vector"),
         Field("y_count", 14, "steps of the outer loop; 0 does nothing"),

@@ -1,0 +1,216 @@
+"""Collects what a program is made of: weight memory rows, instructions with their waits, configuration."""
+
+import numpy as np
+from systolith.rtl import isa
+from systolith.rtl.isa import Destination, Opcode, Unit
+
+from .hazards import Hazards, encode_waiting
+
+__all__ = ["Builder", "CapacityError"]
+
+#: Rows of a parameter set: four bytes of bias, four of multiplier, one of shift.
+PARAMETER_ROWS = 9
+
+
+class CapacityError(ValueError):
+    """A program too large for a memory of the chip; the message is one full sentence."""
+
+
+class Builder:
+    """Emits the instructions of one program.
+
+    Layers say what they read and write; the builder adds waits, leaves out configuration that a unit already has, loads parameter
+    sets into slots when they are not there, and stores equal weight rows once.
+
+    Parameters
+    ----------
+    config : Config
+    """
+
+    def __init__(self, config):
+        self.config = config
+        self.code = []
+        self._rows = []
+        self._row_count = 0
+        self._stored = {}
+        self._accumulator = 0
+        self._table = None
+        self._slots = {Unit.ACTIVATION: {}, Unit.VECTOR: {}}
+        self.begin()
+
+    def begin(self):
+        """Starts a new run: semaphores and configuration registers are 0. Returns its instruction address."""
+        self._hazards = Hazards()
+        self._registers = {unit: {} for unit in isa.CONFIG}
+        return len(self.code)
+
+    # Weight memory ---------------------------------------------------------------------------------------------------
+
+    def store(self, rows):
+        """Puts rows into the weight memory.
+
+        Parameters
+        ----------
+        rows : int8 or uint8 array (n, cols)
+
+        Returns
+        -------
+        int
+            Address of the first row.
+        """
+        data = np.ascontiguousarray(rows).view(np.uint8)
+        key = data.tobytes()
+        if key not in self._stored:
+            if self._row_count + len(data) > self.config.weight_memory_rows:
+                need = (self._row_count + len(data)) * self.config.cols
+                raise CapacityError(f"the model's weights need more than {need} bytes, but the weight memory holds "
+                                    f"{self.config.weight_memory_rows * self.config.cols}")
+            self._stored[key] = self._row_count
+            self._rows.append(data)
+            self._row_count += len(data)
+        return self._stored[key]
+
+    def store_tiles(self, tiles):
+        """Puts int8 tiles (n, rows, cols) into the weight memory, bottom row first; returns the address."""
+        return self.store(tiles[:, ::-1, :].reshape(-1, self.config.cols))
+
+    def parameter_rows(self, bias, multiplier, shift):
+        """Parameter set of up to cols columns as `PARAMETER_ROWS` rows; missing columns are 0."""
+        def wide(values, dtype):
+            out = np.zeros(self.config.cols, dtype)
+            out[:len(values)] = np.asarray(values, np.int64).astype(dtype)
+            return out
+        words = [wide(v, "<i4").view(np.uint8).reshape(-1, 4).T for v in (bias, multiplier)]
+        return np.concatenate([*words, wide(shift, np.int8).view(np.uint8)[None]])
+
+    def weight_image(self):
+        """All rows stored so far: uint8 array (n, cols)."""
+        return np.concatenate(self._rows) if self._rows else np.zeros((0, self.config.cols), np.uint8)
+
+    # Instructions ----------------------------------------------------------------------------------------------------
+
+    def _emit(self, code):
+        self.code += [code[i:i + isa.INSTRUCTION_BYTES] for i in range(0, len(code), isa.INSTRUCTION_BYTES)]
+        if len(self.code) > self.config.instruction_depth:
+            raise CapacityError(f"the program needs more than the {self.config.instruction_depth} instructions that "
+                                f"the instruction buffer holds")
+
+    def _work(self, unit, opcode, reads, writes, **fields):
+        self._emit(encode_waiting(opcode, unit, self._hazards.place(unit, reads, writes), **fields))
+
+    def configure(self, unit, **values):
+        """Gives configuration registers their values, with as few instructions as it takes."""
+        have = self._registers[unit]
+        places = {r.name: r.index for r in isa.CONFIG[unit]}
+        new = [(places[name], int(value) & 0xFFFFFFFF) for name, value in values.items()
+               if have.get(places[name], 0) != int(value) & 0xFFFFFFFF]
+        have.update(new)
+        new += [(isa.SINK, 0)] * (len(new) % 2)
+        for (index0, value0), (index1, value1) in zip(new[::2], new[1::2]):
+            self._emit(isa.encode(Opcode.SET_CONFIGURATION, unit=unit, index0=index0, value0=value0,
+                                  index1=index1, value1=value1))
+
+    def read_weights(self, destination, address, count, slot=0, writes=()):
+        """Read_Weights."""
+        self._work(Unit.WEIGHT, Opcode.READ_WEIGHTS, [], list(writes), destination=destination, address=address,
+                   count=count, slot=slot)
+
+    def load_tiles(self, address, tiles):
+        """Sends so many tiles to the array."""
+        self.read_weights(Destination.ARRAY, address, tiles * self.config.rows)
+
+    def load_parameters(self, unit, address, count):
+        """Slot in which the parameter set at that weight address is, loaded now if it was not there.
+
+        Parameters
+        ----------
+        unit : Unit
+            ACTIVATION or VECTOR.
+        address, count : int
+            Its rows in the weight memory.
+        """
+        slots = self._slots[unit]
+        if address in slots:
+            slots[address] = slots.pop(address)
+            return slots[address]
+        if len(slots) < self.config.parameter_slots:
+            slot = len(slots)
+        else:
+            slot = slots.pop(next(iter(slots)))
+        slots[address] = slot
+        resource = {Unit.ACTIVATION: "parameters", Unit.VECTOR: "vector_parameters"}[unit]
+        destination = {Unit.ACTIVATION: Destination.ACTIVATION, Unit.VECTOR: Destination.VECTOR}[unit]
+        self.read_weights(destination, address, count, slot, [(resource, slot, slot + 1)])
+        return slot
+
+    def load_table(self, table):
+        """Makes an array of 256 int8, indexed by the input's bit pattern, the function table."""
+        cols = self.config.cols
+        rows = np.zeros((-(-256 // cols), cols), np.int8)
+        rows.reshape(-1)[:256] = table
+        address = self.store(rows)
+        if self._table != address:
+            self._table = address
+            self.read_weights(Destination.TABLE, address, len(rows), 0, [("table", 0, 1)])
+
+    def accumulators(self, count):
+        """Address of the next `count` accumulator rows of the ring."""
+        if self._accumulator + count > self.config.accumulator_depth:
+            self._accumulator = 0
+        address = self._accumulator
+        self._accumulator += count
+        return address
+
+    def convolve(self, reads, acc_address, rows, **fields):
+        """Convolve into `rows` accumulator rows from `acc_address`; `reads` is the byte range it reads."""
+        self._work(Unit.MATRIX, Opcode.CONVOLVE, [("buffer", *reads)],
+                   [("accumulators", acc_address, acc_address + rows)], acc_address=acc_address, **fields)
+
+    def activate(self, writes, acc_address, rows, slot, table=0, **fields):
+        """Activate of `rows` accumulator rows; `writes` is the byte range it writes."""
+        reads = [("accumulators", acc_address, acc_address + rows), ("parameters", slot, slot + 1)]
+        if table:
+            reads.append(("table", 0, 1))
+        self._work(Unit.ACTIVATION, Opcode.ACTIVATE, reads, [("buffer", *writes)], acc_address=acc_address, slot=slot,
+                   table=table, **fields)
+
+    def vector(self, reads, writes, slot=None, **fields):
+        """Vector; `reads` are byte ranges, `writes` is one."""
+        needs = [("buffer", *r) for r in reads]
+        if slot is not None:
+            needs.append(("vector_parameters", slot, slot + 1))
+        self._work(Unit.VECTOR, Opcode.VECTOR, needs, [("buffer", *writes)], slot=slot or 0, **fields)
+
+    def fill(self, runs, value, region):
+        """Writes a constant byte with the activation unit: `runs` as `Layout.padding_runs` gives them."""
+        cols, depth = self.config.cols, self.config.accumulator_depth
+        if not runs:
+            return
+        self.configure(Unit.ACTIVATION, minimum=value, maximum=value)
+        for address, size, repetitions, distance in runs:
+            for start, columns, count in ((0, cols, size // cols), (size - size % cols, size % cols, 1)):
+                if not columns or not count:
+                    continue
+                x_count = min(count, depth)
+                y_step = min(repetitions, depth // x_count)
+                self.configure(Unit.ACTIVATION, x_stride=cols, y_stride=distance)
+                for x in range(0, count, x_count):
+                    for y in range(0, repetitions, y_step):
+                        # The result is the clamp whatever the accumulators hold: no wait for the array.
+                        self._work(Unit.ACTIVATION, Opcode.ACTIVATE, [], [("buffer", *region)],
+                                   ub_address=address + start + x * cols + y * distance, columns=columns,
+                                   x_count=min(x_count, count - x), y_count=min(y_step, repetitions - y))
+
+    def write_host(self, host_address, address, length):
+        """Write_Host_Memory."""
+        self._work(Unit.HOST, Opcode.WRITE_HOST_MEMORY, [("buffer", address, address + length)], [],
+                   host_address=host_address, ub_address=address, length=length)
+
+    def tag(self, unit, number):
+        """Tag: snapshot `number` when the unit has retired all it has been given so far."""
+        if number < self.config.tag_depth:
+            self._emit(isa.encode(Opcode.TAG, unit=unit, tag=number))
+
+    def halt(self):
+        """Halt."""
+        self._emit(isa.encode(Opcode.HALT))

@@ -1,0 +1,191 @@
+"""From a graph to a program: which operators the chip takes, where tensors lie, and what is executed when."""
+
+from systolith.host.graph import ModelError
+from systolith.host.operators import SUPPORTED
+from systolith.host.program import Dump, LayerInfo, Program, Step
+from systolith.rtl.isa import Unit
+
+from .builder import Builder, CapacityError
+from .layer import Padding
+from .layout import Interval, Layout, PlanError, plan
+from .lower import OnHost, image_shape, lower
+
+__all__ = ["compile_graph"]
+
+
+def compile_graph(graph, config, dump=False):
+    """Compiles a model.
+
+    Parameters
+    ----------
+    graph : Graph
+    config : Config
+    dump : bool
+        Whether the program sends every operator's output to the host as soon as it is there (for `--check`).
+
+    Returns
+    -------
+    Program
+
+    Errors
+    ------
+    ModelError
+        If the model does not fit the configuration, or has an operator that neither chip nor host can execute.
+    """
+    layers, reasons = _choose(graph, config)
+    for operator in graph.operators:
+        if operator.index in reasons and operator.kind not in SUPPORTED:
+            raise ModelError(f"{graph.name}: operator {operator.index} ({operator.kind}) is not supported")
+    storage = _storage(graph, layers)
+    segments = _segments(graph, layers)
+    try:
+        layouts = _place(graph, config, layers, storage, segments)
+        return _emit(graph, config, layers, reasons, storage, segments, layouts, dump)
+    except (CapacityError, PlanError) as error:
+        raise ModelError(f"{graph.name} does not fit configuration {config.name!r}: {error}") from None
+
+
+def _choose(graph, config):
+    """Layers of the operators that the chip takes, by operator; and for the others the reason."""
+    layers, reasons = {}, {}
+    for operator in graph.operators:
+        try:
+            layers[operator.index] = lower(graph, operator, config)
+        except OnHost as why:
+            reasons[operator.index] = str(why)
+    while True:
+        conflict = _conflict(graph, layers)
+        if conflict is None:
+            return layers, reasons
+        index, reason = conflict
+        del layers[index]
+        reasons[index] = reason
+
+
+def _conflict(graph, layers):
+    """An operator that must go to the host because its storage does not agree with the others', and why."""
+    produced = {layer.target for layer in layers.values()}
+    fills, padded = {}, set()
+    for index, layer in layers.items():
+        for source, padding in layer.padding.items():
+            if padding.fill is not None:
+                padded.add(source)
+                if fills.setdefault(source, padding.fill) != padding.fill:
+                    return index, "another operator needs other padding around its input"
+    for index, layer in layers.items():
+        if layer.unit is None:
+            source = layer.sources[0]
+            if source not in produced:
+                return index, "its input is not on the chip"
+            if source in padded or layer.target in padded:
+                return index, "its input or output is stored with padding"
+    return None
+
+
+def _storage(graph, layers):
+    """For each tensor the one whose storage it shares: itself, or a reshaped operator's input."""
+    storage = {t.index: t.index for t in graph.tensors}
+    for index in sorted(layers):
+        layer = layers[index]
+        if layer.unit is None:
+            storage[layer.target] = storage[layer.sources[0]]
+    return storage
+
+
+def _segments(graph, layers):
+    """The operators in runs: lists of operators that the chip executes at one go, or one operator of the host."""
+    segments = []
+    for operator in graph.operators:
+        on_chip = operator.index in layers
+        if on_chip and segments and segments[-1][0] in layers:
+            segments[-1].append(operator.index)
+        else:
+            segments.append([operator.index])
+    return segments
+
+
+def _place(graph, config, layers, storage, segments):
+    """Layout of every tensor on the chip."""
+    padding = {}
+    for layer in layers.values():
+        for source, need in layer.padding.items():
+            have = padding.get(source, Padding())
+            padding[source] = Padding(*(max(getattr(have, side), getattr(need, side))
+                                        for side in ("top", "bottom", "left", "right")),
+                                      have.fill if need.fill is None else need.fill)
+    uses = {}
+    for segment in segments:
+        if segment[0] not in layers:
+            continue
+        inside = {layers[i].target for i in segment}
+        for index in segment:
+            layer = layers[index]
+            for source in layer.sources:
+                # What the host writes must have its place from the start of the run.
+                uses.setdefault(storage[source], []).extend([index] if source in inside else [segment[0], index])
+            uses.setdefault(storage[layer.target], []).append(index)
+            if _leaves(graph, layers, layer.target):
+                uses[storage[layer.target]].append(segment[-1])
+    layouts, intervals = {}, []
+    for tensor, indices in uses.items():
+        pad = padding.get(tensor, Padding())
+        layout = Layout(*image_shape(graph.tensors[tensor].shape), pad.top, pad.bottom, pad.left, pad.right,
+                        pad.fill or 0)
+        layouts[tensor] = layout
+        intervals.append(Interval(tensor, layout.size, min(indices), max(indices)))
+    # A vector that begins in the last tensor may end behind it.
+    addresses = plan(intervals, config.unified_buffer_bytes - max(config.rows, config.cols))
+    placed = {}
+    for tensor, other in storage.items():
+        if other in layouts:
+            shape = image_shape(graph.tensors[tensor].shape)
+            layout = layouts[other]
+            placed[tensor] = Layout(*shape, layout.top, layout.bottom, layout.left, layout.right, layout.fill,
+                                    addresses[other])
+    return placed
+
+
+def _leaves(graph, layers, tensor):
+    """Whether the host needs a tensor: as an output of the model or for an operator of its own."""
+    return tensor in graph.outputs or any(tensor in o.inputs for o in graph.operators if o.index not in layers)
+
+
+def _emit(graph, config, layers, reasons, storage, segments, layouts, dump):
+    builder = Builder(config)
+    steps, dumps, tags = [], [], {}
+    host_address = 0
+    for segment in segments:
+        if segment[0] not in layers:
+            steps.append(Step(operator=segment[0]))
+            continue
+        step = Step(address=builder.begin())
+        inside = {layers[i].target for i in segment}
+        produced = {layer.target for layer in layers.values()}
+        for index in segment:
+            layer = layers[index]
+            step.writes += [s for s in layer.sources if s not in produced and s not in step.writes]
+            if layer.unit is not None:
+                layer.emit(builder, layouts)
+                # The activation unit writes what the array computes: the layer is done when it is.
+                builder.tag(Unit.ACTIVATION if layer.unit is Unit.MATRIX else layer.unit, len(tags))
+                if len(tags) < config.tag_depth:
+                    tags[index] = len(tags)
+            if dump:
+                layout = layouts[layer.target]
+                builder.write_host(host_address, layout.base, layout.size)
+                dumps.append(Dump(layer.target, storage[layer.target], host_address))
+                host_address += layout.size
+        builder.halt()
+        step.reads = [t for t in sorted(inside) if _leaves(graph, layers, t)]
+        steps.append(step)
+    infos = []
+    for operator in graph.operators:
+        name = graph.tensors[operator.outputs[0]].name
+        layer = layers.get(operator.index)
+        if layer is None:
+            infos.append(LayerInfo(name, operator.kind, "host", reason=reasons[operator.index]))
+        else:
+            unit = "none" if layer.unit is None else layer.unit.name.lower()
+            infos.append(LayerInfo(name, operator.kind, unit, layer.macs, tags.get(operator.index)))
+    return Program(graph.name, config, graph, builder.weight_image(), b"".join(builder.code), layouts, steps, infos, dumps)
+

@@ -1,0 +1,80 @@
+"""What every kind of layer shares: the rows of its input it needs, and how it is cut into pieces."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from systolith.sim.arithmetic import wrap32
+
+__all__ = ["Layer", "Padding", "Quantisation", "chunks"]
+
+
+@dataclass(frozen=True)
+class Padding:
+    """Pixels that must be stored around an input, and what they hold (None: anything)."""
+    top: int = 0
+    bottom: int = 0
+    left: int = 0
+    right: int = 0
+    fill: int | None = None
+
+
+@dataclass
+class Quantisation:
+    """Per-channel requantisation of one layer.
+
+    Members
+    -------
+    bias, multiplier, shift : int64 arrays, one entry a channel
+    zero_point, minimum, maximum : int
+    """
+    bias: np.ndarray
+    multiplier: np.ndarray
+    shift: np.ndarray
+    zero_point: int
+    minimum: int
+    maximum: int
+
+    def columns(self, channels):
+        """(bias, multiplier, shift) of an index array of channels, the bias wrapped to 32 bits."""
+        return wrap32(self.bias[channels]), self.multiplier[channels], self.shift[channels]
+
+
+@dataclass
+class Layer:
+    """One operator that the chip executes.
+
+    Members
+    -------
+    name : str, of the output tensor
+    kind : str, of the operator
+    unit : isa.Unit that bounds it, MATRIX or VECTOR; None if it takes no work
+    sources : list of tensor numbers that it reads from the unified buffer
+    target : tensor number that it writes
+    macs : int, multiply-accumulates of the operator
+    padding : dict from source to the `Padding` it needs stored
+    """
+    name: str
+    kind: str
+    unit: object
+    sources: list
+    target: int
+    macs: int = 0
+    padding: dict = field(default_factory=dict)
+
+    def emit(self, builder, layouts):
+        """Appends the layer's instructions; `layouts` maps tensors to `Layout`."""
+        raise TypeError(f"{type(self).__name__} must define emit")
+
+
+def chunks(height, width, limit, align=1):
+    """Cuts an image into pieces of at most `limit` pixels: rows (y0, y1) and columns (x0, x1).
+
+    Whole rows where a row fits, as evenly as possible; else parts of a row, cut at multiples of `align`.
+    """
+    if width <= limit:
+        pieces = -(-height // max(1, limit // width))
+        edges = [height * k // pieces for k in range(pieces + 1)]
+        return [(y0, y1, 0, width) for y0, y1 in zip(edges, edges[1:])]
+    pieces = -(-width // limit)
+    edges = [*(width * k // pieces // align * align for k in range(pieces)), width]
+    return [(y, y + 1, x0, x1) for y in range(height) for x0, x1 in zip(edges, edges[1:])]

@@ -1,0 +1,172 @@
+"""Where a tensor lies in the unified buffer, and the plan that gives every tensor its place."""
+
+import random
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Interval", "Layout", "PlanError", "image_of", "plan"]
+
+
+_ATTEMPTS = 500
+
+
+class PlanError(ValueError):
+    """Tensors that do not fit into the unified buffer; the message is one full sentence."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """An NHWC int8 tensor with its padding stored, seen as rows of pixels of channels.
+
+    The padding right of a row is also the padding left of the next one: rows lie `pitch` bytes apart and the wider of
+    the two paddings is stored once.
+
+    Members
+    -------
+    height, width, channels : int
+    top, bottom, left, right : int, stored padding in pixels
+    fill : int, what the padding holds (int8), the zero point or, for maximum pooling, -128
+    base : int, byte address of the first stored byte
+    """
+    height: int
+    width: int
+    channels: int
+    top: int = 0
+    bottom: int = 0
+    left: int = 0
+    right: int = 0
+    fill: int = 0
+    base: int = 0
+
+    @property
+    def pitch(self):
+        """Bytes from one row to the next."""
+        return (self.width + max(self.left, self.right)) * self.channels
+
+    @property
+    def origin(self):
+        """Offset of pixel (0, 0) from `base`."""
+        return self.top * self.pitch + self.left * self.channels
+
+    @property
+    def row_bytes(self):
+        """Bytes of the pixels of one row, without padding."""
+        return self.width * self.channels
+
+    @property
+    def size(self):
+        """Bytes from `base` to the end of the last padding."""
+        last = (self.left + self.width + self.right) * self.channels
+        return (self.top + self.height + self.bottom - 1) * self.pitch + last
+
+    @property
+    def padded(self):
+        """Whether there is any padding."""
+        return bool(self.top or self.bottom or self.left or self.right)
+
+    def offset(self, y, x=0):
+        """Offset of a pixel from `base`; coordinates may lie in the padding."""
+        return self.origin + y * self.pitch + x * self.channels
+
+    def address(self, y, x=0):
+        """Byte address of a pixel."""
+        return self.base + self.offset(y, x)
+
+    def rows(self, first, last):
+        """Bytes (start, stop) that rows first..last-1 and the padding beside them may touch, clipped to the tensor."""
+        start = self.base + max(0, self.offset(first, -self.left))
+        stop = self.base + min(self.size, self.offset(last - 1, self.width + self.right))
+        return start, max(start, stop)
+
+    def padding_runs(self):
+        """The stored padding as (address, bytes, repetitions, distance) runs."""
+        runs = []
+        if self.origin:
+            runs.append((self.base, self.origin, 1, 0))
+        between = self.pitch - self.row_bytes
+        if between and self.height > 1:
+            runs.append((self.address(0, self.width), between, self.height - 1, self.pitch))
+        end = self.offset(self.height - 1, self.width)
+        if self.size > end:
+            runs.append((self.base + end, self.size - end, 1, 0))
+        return runs
+
+
+def image_of(layout, values):
+    """The bytes that the host writes at `layout.base`: the tensor with its padding.
+
+    Parameters
+    ----------
+    layout : Layout
+    values : int8 array of height * width * channels elements
+
+    Returns
+    -------
+    int8 array of `layout.size` elements
+    """
+    flat = np.full((layout.top + layout.height + layout.bottom + 1) * layout.pitch + layout.origin, layout.fill, np.int8)
+    rows = np.lib.stride_tricks.as_strided(flat[layout.origin:], (layout.height, layout.row_bytes), (layout.pitch, 1))
+    rows[:] = np.asarray(values, np.int8).reshape(layout.height, layout.row_bytes)
+    return flat[:layout.size]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A tensor for the memory plan: bytes, and the first and last step in which it must keep its place."""
+    key: int
+    size: int
+    first: int
+    last: int
+
+
+def plan(intervals, capacity):
+    """Addresses for tensors that live at overlapping times.
+
+    Each tensor goes to the lowest address that is free; the order decides how much is lost between them. Largest first is tried
+    first, then order of time, then seeded shuffles until one fits.
+
+    Parameters
+    ----------
+    intervals : list of Interval
+    capacity : int, bytes
+
+    Returns
+    -------
+    dict from key to address
+
+    Errors
+    ------
+    PlanError
+        If the tensors do not fit, with the sizes.
+    """
+    together = max((sum(o.size for o in intervals if o.first <= i.first <= o.last) for i in intervals), default=0)
+    order = sorted(intervals, key=lambda i: (-i.size, i.first))
+    best = None
+    shuffle = random.Random(0).shuffle
+    for attempt in range(_ATTEMPTS if together <= capacity else 1):
+        placed = _first_fit(order)
+        peak = max((address + i.size for i, address in placed), default=0)
+        best = peak if best is None else min(best, peak)
+        if peak <= capacity:
+            return {interval.key: address for interval, address in placed}
+        if attempt == 0:
+            order.sort(key=lambda i: (i.first, -i.size))
+        else:
+            shuffle(order)
+    raise PlanError(f"the tensors alive at one time take {together} bytes with their padding ({best} as they could be "
+                    f"placed), but the unified buffer holds {capacity}")
+
+
+def _first_fit(order):
+    """(interval, address) of each, in that order, at the lowest address that is free while it lives."""
+    placed = []
+    for interval in order:
+        address = 0
+        for other, start in sorted(placed, key=lambda p: p[1]):
+            if other.first <= interval.last and interval.first <= other.last:
+                if start - address >= interval.size:
+                    break
+                address = max(address, start + other.size)
+        placed.append((interval, address))
+    return placed

@@ -1,0 +1,235 @@
+"""Turns an operator of the graph into a layer of the chip, or says why the host must do it."""
+
+import numpy as np
+from systolith.host.graph import activation_range, window
+from systolith.host.operators import evaluate
+from systolith.host.quantisation import (
+    add_factors,
+    convolution_factors,
+    fully_connected_factors,
+    multiply_factor,
+)
+from systolith.rtl.isa import AVERAGE_FRACTION, Function, Unit
+from systolith.sim.arithmetic import quantise_multiplier, requantise
+
+from .layer import Layer, Padding, Quantisation
+from .matrix import Geometry, MatrixLayer, TableLayer
+from .vector import DepthwiseLayer, ElementwiseLayer, PoolLayer
+
+__all__ = ["OnHost", "image_shape", "lower"]
+
+
+class OnHost(Exception):
+    """The chip has no unit for this operator; the message says why."""
+
+
+def image_shape(shape):
+    """(height, width, channels) under which a tensor of that shape is stored."""
+    shape = (1, *shape) if len(shape) < 2 else shape
+    return int(np.prod(shape[:-2])), shape[-2], shape[-1]
+
+
+def lower(graph, operator, config):
+    """The layer that executes an operator.
+
+    Parameters
+    ----------
+    graph : Graph
+    operator : Operator
+    config : Config
+
+    Returns
+    -------
+    Layer
+        A plain `Layer` where the output is the input's bytes under another shape.
+
+    Errors
+    ------
+    OnHost
+        If the chip cannot, with the reason.
+    """
+    if operator.kind not in _LOWER and operator.kind not in _UNARY:
+        raise OnHost("the chip has no unit for it")
+    tensors = [graph.tensors[i] for i in (*operator.inputs, *operator.outputs) if i >= 0]
+    if any(t.dtype != np.int8 for t in tensors if t.data is None):
+        raise OnHost("its tensors are not int8")
+    x, y = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
+    if x.data is not None:
+        raise OnHost("its first input is a constant")
+    layer = (_LOWER.get(operator.kind) or _table)(graph, operator, config, x, y)
+    layer.name, layer.kind, layer.target = y.name, operator.kind, y.index
+    return layer
+
+
+def _need(condition, reason):
+    if not condition:
+        raise OnHost(reason)
+
+
+def _need_vector(config):
+    _need(config.has_vector, "this configuration has no vector unit")
+
+
+def _constants(graph, operator):
+    """Weights and bias of a convolution or fully connected operator."""
+    weights = graph.tensors[operator.inputs[1]]
+    _need(weights.data is not None, "its weights are not constant")
+    _need(weights.dtype == np.int8, "its weights are not int8")
+    _need(not np.any(weights.zero_point), "its weights have a zero point")
+    bias = graph.tensors[operator.inputs[2]] if len(operator.inputs) > 2 and operator.inputs[2] >= 0 else None
+    _need(bias is None or bias.data is not None, "its bias is not constant")
+    return weights, bias
+
+
+def _quantisation(x, y, factors, bias, sums, activation):
+    """Requantisation of sums over raw inputs: the input's zero point goes into the bias."""
+    outputs = len(sums)
+    multiplier, shift = (np.broadcast_to(v, outputs) for v in quantise_multiplier(np.atleast_1d(factors)))
+    _need(np.all(shift <= 30), "a rescaling factor is 2**30 or more")
+    total = (0 if bias is None else bias.data.astype(np.int64)) - int(x.zero_point[0]) * sums
+    zero_point = int(y.zero_point[0])
+    return Quantisation(total, multiplier, shift, zero_point, *activation_range(activation, y.scale[0], zero_point))
+
+
+def _window(options, x, y, kernel, fill):
+    """Geometry of a sliding window over x, and the padding it needs."""
+    _need(len(x.shape) == 4 and x.shape[0] == 1, "its input is not one image")
+    stride = options["stride_h"], options["stride_w"]
+    dilation = options.get("dilation_h", 1), options.get("dilation_w", 1)
+    (_, top, bottom), (_, left, right) = (
+        window(size, k, s, d, options["padding"]) for size, k, s, d in zip(x.shape[1:3], kernel, stride, dilation))
+    geometry = Geometry(tuple(kernel), stride, dilation, (top, left))
+    return geometry, Padding(top, bottom, left, right, fill if top or bottom or left or right else None)
+
+
+def _conv(graph, operator, config, x, y):
+    weights, bias = _constants(graph, operator)
+    outputs, *kernel, inputs = weights.shape
+    _need(x.shape[-1] == inputs, "it is a grouped convolution")
+    geometry, padding = _window(operator.options, x, y, kernel, int(x.zero_point[0]))
+    sums = weights.data.astype(np.int64).sum(axis=(1, 2, 3))
+    return MatrixLayer(
+        "", "", Unit.MATRIX, [x.index], -1, int(np.prod(y.shape)) * int(np.prod(kernel)) * inputs, {x.index: padding},
+        geometry=geometry, weights=weights.data.transpose(1, 2, 3, 0),
+        quantisation=_quantisation(x, y, convolution_factors(x, weights, y), bias, sums, operator.options["activation"]))
+
+
+def _depthwise(graph, operator, config, x, y):
+    weights, bias = _constants(graph, operator)
+    _, *kernel, outputs = weights.shape
+    inputs = x.shape[-1]
+    geometry, padding = _window(operator.options, x, y, kernel, int(x.zero_point[0]))
+    quantisation = _quantisation(x, y, convolution_factors(x, weights, y), bias,
+                                 weights.data.astype(np.int64).sum(axis=(0, 1, 2)), operator.options["activation"])
+    macs = int(np.prod(y.shape)) * int(np.prod(kernel))
+    if config.has_vector and inputs == outputs and DepthwiseLayer.fits(config, geometry):
+        return DepthwiseLayer("", "", Unit.VECTOR, [x.index], -1, macs, {x.index: padding}, geometry=geometry,
+                              weights=weights.data[0], quantisation=quantisation)
+    sparse = np.zeros((*kernel, inputs, outputs), np.int8)
+    channels = np.arange(outputs)
+    sparse[:, :, channels * inputs // outputs, channels] = weights.data[0]
+    return MatrixLayer("", "", Unit.MATRIX, [x.index], -1, macs, {x.index: padding}, geometry=geometry, weights=sparse,
+                       quantisation=quantisation)
+
+
+def _fully_connected(graph, operator, config, x, y):
+    weights, bias = _constants(graph, operator)
+    outputs, inputs = weights.shape
+    elements = int(np.prod(x.shape))
+    if elements == inputs:
+        kernel = image_shape(x.shape)
+    else:
+        _need(x.shape[-1] == inputs and image_shape(x.shape)[0] == 1, "its input is not a list of vectors")
+        kernel = 1, 1, inputs
+    return MatrixLayer(
+        "", "", Unit.MATRIX, [x.index], -1, elements * outputs, {x.index: Padding()},
+        geometry=Geometry(kernel[:2]), weights=weights.data.T.reshape(*kernel, outputs),
+        quantisation=_quantisation(x, y, fully_connected_factors(x, weights, y), bias,
+                                   weights.data.astype(np.int64).sum(axis=1), operator.options["activation"]))
+
+
+def _average_pool(graph, operator, config, x, y):
+    _need_vector(config)
+    kernel = operator.options["filter_h"], operator.options["filter_w"]
+    geometry, padding = _window(operator.options, x, y, kernel, None)
+    _need(padding == Padding(), "it averages over padding")
+    count, channels = kernel[0] * kernel[1], x.shape[-1]
+    multiplier, shift = _divider(count)
+    low, high = activation_range(operator.options["activation"], y.scale[0], y.zero_point[0])
+    same = np.ones(channels, np.int64)
+    return PoolLayer("", "", Unit.VECTOR, [x.index], -1, 0, {x.index: padding}, geometry=geometry,
+                     function=Function.AVERAGE, quantisation=Quantisation(0 * same, multiplier * same, shift * same, 0, low, high))
+
+
+def _divider(count):
+    """Multiplier and shift by which AVERAGE divides every sum of `count` int8, halves away from zero."""
+    fraction, shift = np.frexp(1 / (count << AVERAGE_FRACTION))
+    # Rounded up, so that an exact half stays one.
+    multiplier = int(np.ceil(fraction * (1 << 31)))
+    sums = np.arange(-128 * count, 127 * count + 1)
+    expected = np.where(sums > 0, (sums + count // 2) // count, -((-sums + count // 2) // count))
+    _need(count <= 1 << 16 and np.array_equal(requantise(sums << AVERAGE_FRACTION, multiplier, shift), expected),
+          f"the chip cannot divide by {count} exactly")
+    return multiplier, int(shift)
+
+
+def _max_pool(graph, operator, config, x, y):
+    _need_vector(config)
+    kernel = operator.options["filter_h"], operator.options["filter_w"]
+    geometry, padding = _window(operator.options, x, y, kernel, -128)
+    low, high = activation_range(operator.options["activation"], y.scale[0], y.zero_point[0])
+    none = np.zeros(0, np.int64)
+    return PoolLayer("", "", Unit.VECTOR, [x.index], -1, 0, {x.index: padding}, geometry=geometry,
+                     function=Function.MAXIMUM, quantisation=Quantisation(none, none, none, 0, low, high))
+
+
+def _elementwise(graph, operator, config, x, y):
+    _need_vector(config)
+    b = graph.tensors[operator.inputs[1]]
+    _need(b.data is None, "its second input is a constant")
+    _need(x.shape == b.shape == y.shape, "its inputs have different shapes")
+    low, high = activation_range(operator.options.get("activation", "NONE"), y.scale[0], y.zero_point[0])
+    function, rescale = _ELEMENTWISE[operator.kind]
+    registers = dict(minimum=low, maximum=high)
+    if rescale is not None:
+        registers |= dict(zero_point=y.zero_point[0], zero_point_a=x.zero_point[0], zero_point_b=b.zero_point[0])
+        for name, factor in zip(rescale[1], np.atleast_1d(rescale[0](x, b, y))):
+            multiplier, shift = quantise_multiplier(factor)
+            _need(shift <= 30, "a rescaling factor is 2**30 or more")
+            registers |= {f"multiplier_{name}": multiplier, f"shift_{name}": shift}
+    return ElementwiseLayer("", "", Unit.VECTOR, [x.index, b.index], -1, 0, {x.index: Padding(), b.index: Padding()},
+                            function=function, registers=registers)
+
+
+def _table(graph, operator, config, x, y):
+    """Any int8 function of one int8: the array passes the values, the function table does the work."""
+    _need(len(x.zero_point) <= 1, "its input is quantised per channel")
+    values = np.arange(256, dtype=np.uint8).view(np.int8)
+    return TableLayer("", "", Unit.MATRIX, [x.index], -1, 0, {x.index: Padding()},
+                      table=evaluate(graph, operator, {x.index: values})[0].reshape(256))
+
+
+def _reshape(graph, operator, config, x, y):
+    return Layer("", "", None, [x.index], -1, 0, {x.index: Padding()})
+
+
+_UNARY = frozenset({"RELU", "RELU6", "RELU_N1_TO_1", "LOGISTIC", "TANH", "LEAKY_RELU", "HARD_SWISH", "EXP", "QUANTIZE"})
+
+_ELEMENTWISE = {
+    "ADD": (Function.ADD, (add_factors, ("a", "b", "out"))),
+    "SUB": (Function.SUBTRACT, (add_factors, ("a", "b", "out"))),
+    "MUL": (Function.MULTIPLY, (multiply_factor, ("out",))),
+    "MAXIMUM": (Function.MAXIMUM, None),
+}
+
+_LOWER = {
+    "CONV_2D": _conv,
+    "DEPTHWISE_CONV_2D": _depthwise,
+    "FULLY_CONNECTED": _fully_connected,
+    "AVERAGE_POOL_2D": _average_pool,
+    "MAX_POOL_2D": _max_pool,
+    "RESHAPE": _reshape,
+    "SQUEEZE": _reshape,
+    "EXPAND_DIMS": _reshape,
+    **dict.fromkeys(_ELEMENTWISE, _elementwise),
+}

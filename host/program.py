@@ -1,0 +1,190 @@
+"""A compiled model: all that a driver needs to run it, in one file.
+
+The file is a magic number with a version, a SHA-256 of what follows, and a NumPy .npz archive.
+"""
+
+import hashlib
+import io
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+from systolith.rtl.config import Config
+
+from .compiler.layout import Layout
+from .graph import Graph, Operator, Tensor
+
+__all__ = ["Dump", "LayerInfo", "Program", "ProgramError", "Step"]
+
+MAGIC = b"SYSTOLITH\x00"
+VERSION = 1
+
+
+class ProgramError(ValueError):
+    """A program file that cannot be used; the message is one full sentence."""
+
+
+@dataclass
+class LayerInfo:
+    """What a report says of one operator.
+
+    Members
+    -------
+    name : str, of its output tensor
+    op : str, TensorFlow Lite's name
+    unit : str, "matrix", "vector", "host", or "none" where no work is needed
+    macs : int
+    tag : int or None, the counter snapshot taken when it was done
+    reason : str, why the host does it ("" if it does not)
+    """
+    name: str
+    op: str
+    unit: str
+    macs: int = 0
+    tag: int | None = None
+    reason: str = ""
+
+
+@dataclass
+class Dump:
+    """A tensor that the program sends to the host while it runs: its storage goes to `address` of the host's memory."""
+    tensor: int
+    storage: int
+    address: int
+
+
+@dataclass
+class Step:
+    """One step of an inference: a run of the chip, or an operator on the host.
+
+    Members
+    -------
+    address : int or None, the run's first instruction
+    writes : list of tensor numbers that the host writes to the unified buffer before the run
+    reads : list of tensor numbers that it reads afterwards
+    operator : int or None, the operator that the host executes
+    """
+    address: int | None = None
+    writes: list = field(default_factory=list)
+    reads: list = field(default_factory=list)
+    operator: int | None = None
+
+
+@dataclass
+class Program:
+    """A model compiled for one configuration.
+
+    Members
+    -------
+    model : str, name
+    config : Config
+    graph : Graph; constants only where the host needs them
+    weights : uint8 array (rows, cols), image of the weight memory
+    instructions : bytes
+    layouts : dict from tensor number to `Layout`, of tensors in the unified buffer
+    steps : list of Step
+    layers : list of LayerInfo, one an operator
+    dumps : list of Dump
+    """
+    model: str
+    config: Config
+    graph: Graph
+    weights: np.ndarray
+    instructions: bytes
+    layouts: dict
+    steps: list
+    layers: list
+    dumps: list = field(default_factory=list)
+
+    def to_bytes(self):
+        """The file's bytes."""
+        used = {i for step in self.steps if step.operator is not None
+                for i in self.graph.operators[step.operator].inputs}
+        arrays = {"weights": self.weights, "instructions": np.frombuffer(self.instructions, np.uint8)}
+        tensors = []
+        for t in self.graph.tensors:
+            arrays[f"scale{t.index}"], arrays[f"zero_point{t.index}"] = t.scale, t.zero_point
+            if t.data is not None and t.index in used:
+                arrays[f"data{t.index}"] = t.data
+            tensors.append({"name": t.name, "shape": t.shape, "dtype": np.dtype(t.dtype).str, "axis": t.axis})
+        meta = {"model": self.model, "config": self.config.as_dict(), "tensors": tensors,
+                "operators": [asdict(o) for o in self.graph.operators], "inputs": self.graph.inputs,
+                "outputs": self.graph.outputs, "steps": [asdict(s) for s in self.steps],
+                "layers": [asdict(layer) for layer in self.layers], "dumps": [asdict(d) for d in self.dumps],
+                "layouts": {str(k): asdict(v) for k, v in self.layouts.items()}}
+        arrays["meta"] = np.frombuffer(json.dumps(meta, default=_plain).encode(), np.uint8)
+        body = io.BytesIO()
+        np.savez_compressed(body, **arrays)
+        data = body.getvalue()
+        return MAGIC + VERSION.to_bytes(2, "little") + hashlib.sha256(data).digest() + data
+
+    @classmethod
+    def from_bytes(cls, data, origin="program"):
+        """The program in a file's bytes; `origin` names it in errors.
+
+        Errors
+        ------
+        ProgramError
+            If it is no program file, of another version, or damaged.
+        """
+        head = len(MAGIC) + 2
+        if not data.startswith(MAGIC):
+            raise ProgramError(f"{origin} is not a systolith program file")
+        version = int.from_bytes(data[len(MAGIC):head], "little")
+        if version != VERSION:
+            raise ProgramError(f"{origin} is a program file of version {version}; this systolith reads version {VERSION}")
+        if hashlib.sha256(data[head + 32:]).digest() != data[head:head + 32]:
+            raise ProgramError(f"{origin} is damaged: its checksum does not match its contents")
+        with np.load(io.BytesIO(data[head + 32:]), allow_pickle=False) as arrays:
+            arrays = dict(arrays)
+        meta = json.loads(arrays["meta"].tobytes())
+        tensors = [Tensor(index, t["name"], tuple(t["shape"]), np.dtype(t["dtype"]), arrays[f"scale{index}"],
+                          arrays[f"zero_point{index}"], t["axis"], arrays.get(f"data{index}"))
+                   for index, t in enumerate(meta["tensors"])]
+        graph = Graph(meta["model"], tensors, [Operator(**o) for o in meta["operators"]], meta["inputs"], meta["outputs"])
+        return cls(model=meta["model"], config=Config(**meta["config"]), graph=graph, weights=arrays["weights"],
+                   instructions=arrays["instructions"].tobytes(),
+                   layouts={int(k): Layout(**v) for k, v in meta["layouts"].items()},
+                   steps=[Step(**s) for s in meta["steps"]], layers=[LayerInfo(**i) for i in meta["layers"]],
+                   dumps=[Dump(**d) for d in meta["dumps"]])
+
+    def save(self, path):
+        """Writes the file, whole or not at all."""
+        path = Path(path)
+        part = path.with_name(path.name + ".part")
+        try:
+            part.write_bytes(self.to_bytes())
+            part.replace(path)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise ProgramError(f"program file {path} cannot be written: {error.strerror}") from None
+
+    @classmethod
+    def load(cls, path):
+        """Reads a file; `ProgramError` as `from_bytes`."""
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise ProgramError(f"program file {path} cannot be read: {error.strerror}") from None
+        return cls.from_bytes(data, f"program file {path}")
+
+    def require(self, config):
+        """Checks that the program was compiled for that configuration.
+
+        Errors
+        ------
+        ProgramError
+            Naming the first parameters that differ.
+        """
+        mine, other = self.config.as_dict(), config.as_dict()
+        differ = [f"{name} {mine[name]} instead of {other[name]}" for name in mine
+                  if name != "name" and mine[name] != other[name]]
+        if differ:
+            raise ProgramError(f"the program was compiled for configuration {self.config.name!r}, which differs from "
+                               f"{config.name!r}: {', '.join(differ[:3])}")
+
+
+def _plain(value):
+    """Numbers and arrays of NumPy as JSON has them."""
+    return value.tolist()
