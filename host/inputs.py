@@ -83,7 +83,8 @@ def _archive(path, tensors):
             name = "x" if len(tensors) == 1 and "x" in archive else tensor.name
             if name not in archive:
                 wanted = "'x'" if len(tensors) == 1 else repr(name)
-                raise InputError(f"input file {path} has no array {wanted}; it has {', '.join(archive.files) or 'none'}")
+                has = ", ".join(archive.files) or "none"
+                raise InputError(f"input file {path} has no array {wanted}; it has {has}")
             try:
                 arrays[tensor.index] = archive[name]
             except Exception as error:
@@ -94,7 +95,8 @@ def _archive(path, tensors):
 def _fit(path, tensor, array):
     """The array as (inferences, *tensor.shape)."""
     if array.dtype != tensor.dtype:
-        raise InputError(f"input {tensor.name!r} must be {np.dtype(tensor.dtype).name}, but {path} holds {array.dtype.name}")
+        raise InputError(f"input {tensor.name!r} must be {np.dtype(tensor.dtype).name}, "
+                         f"but {path} holds {array.dtype.name}")
     shape = tensor.shape
     if array.shape == shape and array.ndim == len(shape):
         array = array[None]

@@ -133,7 +133,7 @@ class Program:
             raise ProgramError(f"{origin} is not a systolith program file")
         version = int.from_bytes(data[len(MAGIC):head], "little")
         if version != VERSION:
-            raise ProgramError(f"{origin} is a program file of version {version}; this systolith reads version {VERSION}")
+            raise ProgramError(f"{origin} is a program file of version {version}; this systolith reads {VERSION}")
         if hashlib.sha256(data[head + 32:]).digest() != data[head:head + 32]:
             raise ProgramError(f"{origin} is damaged: its checksum does not match its contents")
         with np.load(io.BytesIO(data[head + 32:]), allow_pickle=False) as arrays:
@@ -142,7 +142,8 @@ class Program:
         tensors = [Tensor(index, t["name"], tuple(t["shape"]), np.dtype(t["dtype"]), arrays[f"scale{index}"],
                           arrays[f"zero_point{index}"], t["axis"], arrays.get(f"data{index}"))
                    for index, t in enumerate(meta["tensors"])]
-        graph = Graph(meta["model"], tensors, [Operator(**o) for o in meta["operators"]], meta["inputs"], meta["outputs"])
+        operators = [Operator(**o) for o in meta["operators"]]
+        graph = Graph(meta["model"], tensors, operators, meta["inputs"], meta["outputs"])
         return cls(model=meta["model"], config=Config(**meta["config"]), graph=graph, weights=arrays["weights"],
                    instructions=arrays["instructions"].tobytes(),
                    layouts={int(k): Layout(**v) for k, v in meta["layouts"].items()},

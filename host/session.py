@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from systolith.host.compiler.layout import image_of
+from systolith.host.compiler.layout import image_of, values_of
 from systolith.rtl.packets import Space
 
 from .operators import evaluate
@@ -98,10 +98,8 @@ class Session:
 
     def _unpack(self, tensor, data):
         """The tensor in the bytes of its storage."""
-        layout = self._program.layouts[tensor]
-        flat = np.frombuffer(bytes(data) + bytes(layout.pitch), np.int8)
-        rows = np.lib.stride_tricks.as_strided(flat[layout.origin:], (layout.height, layout.row_bytes), (layout.pitch, 1))
-        return rows.reshape(self._program.graph.tensors[tensor].shape).copy()
+        values = values_of(self._program.layouts[tensor], data)
+        return values.reshape(self._program.graph.tensors[tensor].shape)
 
     def _layer_ends(self, step, offset):
         """Cycle in which each tagged layer of a run was done."""

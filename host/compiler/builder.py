@@ -19,8 +19,8 @@ class CapacityError(ValueError):
 class Builder:
     """Emits the instructions of one program.
 
-    Layers say what they read and write; the builder adds waits, leaves out configuration that a unit already has, loads parameter
-    sets into slots when they are not there, and stores equal weight rows once.
+    Layers say what they read and write; the builder adds waits, leaves out configuration that a unit already has,
+    loads parameter sets into slots when they are not there, and stores equal weight rows once.
 
     Parameters
     ----------

@@ -187,5 +187,6 @@ def _emit(graph, config, layers, reasons, storage, segments, layouts, dump):
         else:
             unit = "none" if layer.unit is None else layer.unit.name.lower()
             infos.append(LayerInfo(name, operator.kind, unit, layer.macs, tags.get(operator.index)))
-    return Program(graph.name, config, graph, builder.weight_image(), b"".join(builder.code), layouts, steps, infos, dumps)
+    return Program(graph.name, config, graph, builder.weight_image(), b"".join(builder.code), layouts, steps, infos,
+                   dumps)
 

@@ -1,5 +1,6 @@
 """What every kind of layer shares: the rows of its input it needs, and how it is cut into pieces."""
 
+import itertools
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -74,7 +75,7 @@ def chunks(height, width, limit, align=1):
     if width <= limit:
         pieces = -(-height // max(1, limit // width))
         edges = [height * k // pieces for k in range(pieces + 1)]
-        return [(y0, y1, 0, width) for y0, y1 in zip(edges, edges[1:])]
+        return [(y0, y1, 0, width) for y0, y1 in itertools.pairwise(edges)]
     pieces = -(-width // limit)
     edges = [*(width * k // pieces // align * align for k in range(pieces)), width]
-    return [(y, y + 1, x0, x1) for y in range(height) for x0, x1 in zip(edges, edges[1:])]
+    return [(y, y + 1, x0, x1) for y in range(height) for x0, x1 in itertools.pairwise(edges)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Interval", "Layout", "PlanError", "image_of", "plan"]
+__all__ = ["Interval", "Layout", "PlanError", "image_of", "plan", "values_of"]
 
 
 _ATTEMPTS = 500
@@ -105,10 +105,20 @@ def image_of(layout, values):
     -------
     int8 array of `layout.size` elements
     """
-    flat = np.full((layout.top + layout.height + layout.bottom + 1) * layout.pitch + layout.origin, layout.fill, np.int8)
-    rows = np.lib.stride_tricks.as_strided(flat[layout.origin:], (layout.height, layout.row_bytes), (layout.pitch, 1))
-    rows[:] = np.asarray(values, np.int8).reshape(layout.height, layout.row_bytes)
-    return flat[:layout.size]
+    image = np.full(layout.size + layout.pitch, layout.fill, np.int8)
+    _rows(layout, image)[:] = np.asarray(values, np.int8).reshape(layout.height, layout.row_bytes)
+    return image[:layout.size]
+
+
+def values_of(layout, data):
+    """The inverse of `image_of`: int8 array of height * width * channels elements."""
+    image = np.frombuffer(bytes(data) + bytes(layout.pitch), np.int8)
+    return _rows(layout, image).reshape(-1)
+
+
+def _rows(layout, image):
+    """The pixels in an image of the storage, one row each; the image must reach a pitch past the end."""
+    return np.lib.stride_tricks.as_strided(image[layout.origin:], (layout.height, layout.row_bytes), (layout.pitch, 1))
 
 
 @dataclass(frozen=True)
@@ -123,8 +133,8 @@ class Interval:
 def plan(intervals, capacity):
     """Addresses for tensors that live at overlapping times.
 
-    Each tensor goes to the lowest address that is free; the order decides how much is lost between them. Largest first is tried
-    first, then order of time, then seeded shuffles until one fits.
+    Each tensor goes to the lowest address that is free; the order decides how much is lost between them. Largest first
+    is tried first, then order of time, then seeded shuffles until one fits.
 
     Parameters
     ----------

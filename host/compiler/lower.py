@@ -104,14 +104,14 @@ def _window(options, x, y, kernel, fill):
 
 def _conv(graph, operator, config, x, y):
     weights, bias = _constants(graph, operator)
-    outputs, *kernel, inputs = weights.shape
+    _, *kernel, inputs = weights.shape
     _need(x.shape[-1] == inputs, "it is a grouped convolution")
     geometry, padding = _window(operator.options, x, y, kernel, int(x.zero_point[0]))
     sums = weights.data.astype(np.int64).sum(axis=(1, 2, 3))
-    return MatrixLayer(
-        "", "", Unit.MATRIX, [x.index], -1, int(np.prod(y.shape)) * int(np.prod(kernel)) * inputs, {x.index: padding},
-        geometry=geometry, weights=weights.data.transpose(1, 2, 3, 0),
-        quantisation=_quantisation(x, y, convolution_factors(x, weights, y), bias, sums, operator.options["activation"]))
+    quantisation = _quantisation(x, y, convolution_factors(x, weights, y), bias, sums, operator.options["activation"])
+    macs = int(np.prod(y.shape)) * int(np.prod(kernel)) * inputs
+    return MatrixLayer("", "", Unit.MATRIX, [x.index], -1, macs, {x.index: padding}, geometry=geometry,
+                       weights=weights.data.transpose(1, 2, 3, 0), quantisation=quantisation)
 
 
 def _depthwise(graph, operator, config, x, y):
@@ -157,8 +157,9 @@ def _average_pool(graph, operator, config, x, y):
     multiplier, shift = _divider(count)
     low, high = activation_range(operator.options["activation"], y.scale[0], y.zero_point[0])
     same = np.ones(channels, np.int64)
+    quantisation = Quantisation(0 * same, multiplier * same, shift * same, 0, low, high)
     return PoolLayer("", "", Unit.VECTOR, [x.index], -1, 0, {x.index: padding}, geometry=geometry,
-                     function=Function.AVERAGE, quantisation=Quantisation(0 * same, multiplier * same, shift * same, 0, low, high))
+                     function=Function.AVERAGE, quantisation=quantisation)
 
 
 def _divider(count):

@@ -44,7 +44,7 @@ class MatrixLayer(Layer):
     table: np.ndarray | None = None
 
     def _taps(self, source, fold):
-        """Byte offsets of the taps from the window's first byte, sorted, and their weights for `fold` pixels' outputs."""
+        """Byte offsets of the taps from the window's first byte, sorted, and their weights for `fold` output pixels."""
         kh, kw, cin, cout = self.weights.shape
         ky, kx, c = np.meshgrid(np.arange(kh), np.arange(kw), np.arange(cin), indexing="ij")
         (dy, dx), step = self.geometry.dilation, self.geometry.stride[1] * source.channels
@@ -96,7 +96,7 @@ class MatrixLayer(Layer):
     def _emit_block(self, builder, source, target, fold, piece, block):
         y0, y1, x0, x1 = piece
         columns, groups, weight_address, parameter_address = block
-        geometry, config = self.geometry, builder.config
+        geometry = self.geometry
         (sy, sx), (top, left) = geometry.stride, geometry.before
         y_count, x_count = y1 - y0, x1 - x0
         count = x_count * y_count

@@ -86,7 +86,8 @@ class DepthwiseLayer(Layer):
             nest = dict(y_stride=fold * sx * c, x_count=(rows - 1) * sy + kh, x_stride=source.pitch, tap1_count=kw,
                         tap1_stride=c, first_column=kh - 1, column_step=sy,
                         out_y_stride=fold * target.channels, out_x_stride=target.pitch)
-        builder.configure(Unit.VECTOR, tap0_count=1, zero_point=q.zero_point, minimum=q.minimum, maximum=q.maximum, **nest)
+        builder.configure(Unit.VECTOR, tap0_count=1, zero_point=q.zero_point, minimum=q.minimum, maximum=q.maximum,
+                          **nest)
 
     def _emit_piece(self, builder, source, target, along, fold, piece, channels, address, count):
         (y0, y1), (sy, _), (top, left) = piece, self.geometry.stride, self.geometry.before
@@ -158,11 +159,11 @@ class ElementwiseLayer(Layer):
         for y0, y1, x0, x1 in chunks(height, row, step, config.cols):
             start, stop = y0 * target.row_bytes + x0, (y1 - 1) * target.row_bytes + x1
             span = (start // target.row_bytes, -(-stop // target.row_bytes))
-            whole = (x1 - x0) // config.cols
-            for first, count, columns in ((x0, whole, config.cols), (x0 + whole * config.cols, 1, (x1 - x0) % config.cols)):
+            whole, rest = divmod(x1 - x0, config.cols)
+            for first, count, columns in ((x0, whole, config.cols), (x1 - rest, 1, rest)):
                 if not count or not columns:
                     continue
-                at_a, at_b, at_out = (t.address(y0) + first for t in (a, b, target))
+                at_a, at_b = (t.address(y0) + first for t in (a, b))
                 builder.configure(Unit.VECTOR, y_stride=a.pitch, x_count=count, x_stride=config.cols, tap1_count=1,
                                   tap0_count=2, tap0_stride=at_b - at_a, out_y_stride=target.pitch,
                                   out_x_stride=config.cols, **self.registers)

@@ -70,7 +70,8 @@ def hard_swish(node, x):
     gate = product(gate, multiplier)
     gate = _saturate16(gate << 1) if shift > 0 else rdbpot(gate, -shift)
     gate = (gate + (1 << 15)) >> 1
-    unscaled = _saturate16((gate * product(fine, multiplier_out)) >> 15)
+    value = gate * product(fine, multiplier_out)
+    unscaled = np.sign(value) * (np.abs(value) >> 15)  # this one product the reference truncates
     return node.clamp(rdbpot(unscaled, -shift_out) + node.output.zero_point[0])
 
 

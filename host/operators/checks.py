@@ -145,6 +145,11 @@ def _softmax(options, output, x):
     return x.shape
 
 
+def _hard_swish(_options, output, x):
+    _need(x.scale[0] < 128 * output.scale[0], "must have an output scale above 1/128 of its input's")
+    return x.shape
+
+
 def _broadcast(_options, _output, a, b):
     try:
         return np.broadcast_shapes(a.shape, b.shape)
@@ -203,7 +208,7 @@ def _strided(options, _output, x, begin, end, strides):
 
 #: Kind -> (rule, least and greatest number of inputs). A rule gives the shape that the output must have.
 RULES = {
-    **dict.fromkeys(("DEQUANTIZE", "EXP", "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "QUANTIZE", "RELU", "RELU6", "TANH"),
+    **dict.fromkeys(("DEQUANTIZE", "EXP", "LEAKY_RELU", "LOGISTIC", "QUANTIZE", "RELU", "RELU6", "TANH"),
                     (_same, 1, 1)),
     **dict.fromkeys(("ADD", "MAXIMUM", "MINIMUM", "MUL", "SUB"), (_broadcast, 2, 2)),
     **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D"), (_pooled, 1, 1)),
@@ -213,6 +218,7 @@ RULES = {
     "CONV_2D": (_conv_2d, 2, 3),
     "DEPTHWISE_CONV_2D": (_depthwise_conv_2d, 2, 3),
     "FULLY_CONNECTED": (_fully_connected, 2, 3),
+    "HARD_SWISH": (_hard_swish, 1, 1),
     "PAD": (_padded, 2, 2),
     "PADV2": (_padded, 3, 3),
     "RESIZE_NEAREST_NEIGHBOR": (_resized, 2, 2),

@@ -1,0 +1,240 @@
+"""The `systolith` command."""
+
+import contextlib
+import dataclasses
+import functools
+import json
+import sys
+from pathlib import Path
+
+import click
+import numpy as np
+from rich.progress import BarColumn, Progress, TextColumn
+from systolith.rtl import isa
+from systolith.rtl.config import PRESETS, Config, ConfigError, load_config
+from systolith.rtl.isa import IsaError
+from systolith.sim.verilator import BuildError
+
+from .devices import DEVICES, open_device
+from .driver import DeviceError
+from .graph import ModelError
+from .inputs import InputError, load_inputs, random_inputs
+from .program import Program, ProgramError
+from .report import console, print_answers, print_info, print_run, status_console
+
+__all__ = ["main"]
+
+
+class _Failure(click.ClickException):
+    """One sentence on standard error, exit code 1."""
+
+
+def _command(function):
+    """Turns the project's errors, whose messages are sentences, into a failure of the command."""
+    @functools.wraps(function)
+    def wrapped(*args, **kwargs):
+        try:
+            return function(*args, **kwargs)
+        except (ConfigError, IsaError, ModelError, ProgramError, DeviceError, BuildError) as error:
+            raise _Failure(str(error)) from None
+        except OSError as error:
+            raise _Failure(f"{error.filename}: {error.strerror}") from None
+    return wrapped
+
+
+_config = click.option("--config", "config_name", default="edge", show_default=True, metavar="NAME",
+                       help=f"Preset ({', '.join(PRESETS)}) or .toml file.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print the same facts as JSON.")
+
+
+def _print_json(value):
+    click.echo(json.dumps(value, indent=2))
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="systolith")
+def main():
+    """An open Tensor Processing Unit: compile int8 models, run them on the chip, generate its Verilog."""
+
+
+@contextlib.contextmanager
+def _progress():
+    """A callable (text, done, total) that shows progress on standard error, if that is a terminal."""
+    bar = Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"),
+                   console=status_console, transient=True, disable=not status_console.is_terminal)
+    tasks = {}
+
+    def show(text, done, total):
+        if text not in tasks:
+            tasks[text] = bar.add_task(text, total=total)
+        bar.update(tasks[text], completed=done)
+
+    with bar:
+        yield show
+
+
+def _load_model(path):
+    from .tflite import load
+
+    return load(path)
+
+
+def _outputs_file(path, graph, results):
+    """Writes the model's outputs as .npz, whole or not at all."""
+    names = ["y"] if len(graph.outputs) == 1 else [graph.tensors[t].name for t in graph.outputs]
+    arrays = {name: np.stack([r.outputs[t] for r in results]) for name, t in zip(names, graph.outputs)}
+    part = Path(f"{path}.part")
+    try:
+        with part.open("wb") as file:
+            np.savez(file, **arrays)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@main.command()
+@click.argument("model")
+@click.option("--input", "input_path", metavar="FILE",
+              help=".npz, .npy or picture; without it one seeded random input.")
+@click.option("--output", "output_path", metavar="FILE", help="Keep the outputs: .npz, array y, one inference a row.")
+@_config
+@click.option("--device", default="rtl", show_default=True, type=click.Choice(list(DEVICES)),
+              help="; ".join(f"{name}: {text}" for name, (_, text) in DEVICES.items()) + ".")
+@click.option("--check", is_flag=True, help="Compare every operator's output with the reference interpreter.")
+@click.option("--seed", default=0, show_default=True, help="Of the random input.")
+@_json
+@_command
+def run(model, input_path, output_path, config_name, device, check, seed, as_json):
+    """Compile MODEL (.tflite, or a program file of `compile`) and run it; print answers, cycles and utilisation."""
+    from .compiler.compile import compile_graph
+    from .run import describe, run_model
+
+    config = load_config(config_name)
+    if _is_program(model):
+        if check:
+            raise InputError("--check needs the .tflite model, not a program file")
+        program = Program.load(model)
+        program.require(config)
+        graph = program.graph
+    else:
+        graph = _load_model(model)
+        program = compile_graph(graph, config)
+    if output_path and not Path(output_path).absolute().parent.is_dir():
+        raise InputError(f"the folder of output file {output_path} does not exist")
+    inputs = load_inputs(graph, input_path) if input_path else random_inputs(graph, seed=seed)
+    if not input_path and not as_json:
+        console.print(f"no --input: one random input, seed {seed}", highlight=False)
+    with _progress() as show:
+        results, mismatches = run_model(graph, program, open_device(device, config), inputs,
+                                        Path(model).read_bytes() if check else None, show)
+    if output_path:
+        _outputs_file(output_path, graph, results)
+    report = describe(program, device, results, mismatches)
+    if as_json:
+        _print_json(report)
+    else:
+        print_answers(graph, results)
+        print_run(report)
+    if mismatches:
+        sys.exit(1)
+
+
+def _is_program(path):
+    with contextlib.suppress(OSError), open(path, "rb") as file:
+        return file.read(10) == b"SYSTOLITH\x00"
+    return False
+
+
+@main.command()
+@click.argument("model")
+@click.option("-o", "--output", required=True, metavar="FILE", help="Program file to write.")
+@_config
+@_json
+@_command
+def compile(model, output, config_name, as_json):
+    """Compile MODEL (.tflite) to a program file."""
+    from .compiler.compile import compile_graph
+
+    program = compile_graph(_load_model(model), load_config(config_name))
+    program.save(output)
+    facts = {"model": program.model, "config": program.config.name, "program": str(output),
+             "instructions": len(program.instructions) // isa.INSTRUCTION_BYTES, "weight_bytes": program.weights.nbytes,
+             "unified_buffer_bytes": max((p.base + p.size for p in program.layouts.values()), default=0),
+             "layers": [dataclasses.asdict(layer) for layer in program.layers]}
+    if as_json:
+        _print_json(facts)
+    else:
+        console.print(f"{output}: {facts['instructions']} instructions, {facts['weight_bytes']:,} bytes of weights, "
+                      f"{facts['unified_buffer_bytes']:,} bytes of unified buffer", highlight=False)
+
+
+@main.command()
+@click.argument("program")
+@_json
+@_command
+def disasm(program, as_json):
+    """List the instructions of a PROGRAM file."""
+    code = Program.load(program).instructions
+    lines = [isa.disassemble(code[i:i + isa.INSTRUCTION_BYTES]) for i in range(0, len(code), isa.INSTRUCTION_BYTES)]
+    if as_json:
+        _print_json({"instructions": lines})
+    else:
+        for number, line in enumerate(lines):
+            click.echo(f"{number:5} {line}")
+
+
+@main.command()
+@click.option("-o", "--output", required=True, metavar="FILE", help="Verilog file to write; a .json goes beside it.")
+@_config
+@_json
+@_command
+def verilog(output, config_name, as_json):
+    """Write the chip as Verilog, and beside it a JSON file with its configuration and ports."""
+    from systolith.rtl.top import Tpu
+    from systolith.rtl.verilog import convert, ports
+
+    config = load_config(config_name)
+    path = Path(output)
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"the folder of output file {path} does not exist")
+    with status_console.status(f"elaborating {config.name} ({config.rows}x{config.cols})"):
+        top = Tpu(config)
+        text = convert(top, "systolith")
+    facts = {"verilog": str(path), "module": "systolith", "config": config.as_dict(), "digest": config.digest().hex(),
+             "ports": ports(top)}
+    for target, content in ((path, text), (path.with_suffix(".json"), json.dumps(facts, indent=2) + "\n")):
+        part = target.with_name(target.name + ".part")
+        part.write_text(content)
+        part.replace(target)
+    if as_json:
+        _print_json(facts)
+    else:
+        console.print(f"{path}: {text.count(chr(10)):,} lines; {path.with_suffix('.json')}: configuration and "
+                      f"{len(facts['ports'])} ports", highlight=False)
+
+
+@main.command()
+@_config
+@_json
+@_command
+def info(config_name, as_json):
+    """Show presets, sizes, peak operations a cycle, memories and the instruction table."""
+    config = load_config(config_name)
+    facts = {
+        "config": config.as_dict(),
+        "meanings": {f.name: f.metadata["doc"] for f in dataclasses.fields(Config)},
+        "macs_per_cycle": config.macs, "ops_per_cycle": 2 * config.macs,
+        "unified_buffer_bytes": config.unified_buffer_bytes,
+        "weight_memory_bytes": config.weight_memory_rows * config.cols,
+        "accumulator_bytes": config.accumulator_depth * config.cols * 4,
+        "instruction_bytes": isa.INSTRUCTION_BYTES,
+        "instructions": [{"name": row.name, "opcode": int(row.opcode),
+                          "unit": "any" if row.unit is None else row.unit.name.lower(), "doc": row.doc,
+                          "fields": [{"name": f.name, "offset": row.layout()[f.name][0], "width": f.width, "doc": f.doc}
+                                     for f in (*isa.FIELDS_HEAD, *row.fields)]} for row in isa.TABLE.values()],
+        "presets": [{"name": p.name, "rows": p.rows, "cols": p.cols} for p in PRESETS.values()],
+    }
+    if as_json:
+        _print_json(facts)
+    else:
+        print_info(facts)

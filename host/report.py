@@ -1,0 +1,78 @@
+"""Reports for people: tables in the terminal."""
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+__all__ = ["console", "print_answers", "print_info", "print_run", "status_console"]
+
+console = Console()
+status_console = Console(stderr=True)
+
+
+def _percent(value):
+    return "" if value is None else f"{100 * value:.1f}%"
+
+
+def _table(title, *columns):
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    for name in columns:
+        left = name in ("layer", "op", "unit", "why", "parameter", "meaning", "instruction", "answers", "field")
+        table.add_column(name, justify="left" if left else "right", overflow="fold")
+    return table
+
+
+def print_run(report):
+    """The report of `run` as tables: layers, then totals."""
+    table = _table(f"{report['model']} on {report['config']} ({report['device']})",
+                   "layer", "op", "unit", "MACs", "cycles", "utilisation")
+    for layer in report["layers"]:
+        table.add_row(layer["name"], layer["op"], layer["unit"], f"{layer['macs']:,}" if layer["macs"] else "",
+                      "" if layer["cycles"] is None else f"{layer['cycles']:,}", _percent(layer["utilisation"]))
+    console.print(table)
+    for host in report["host_operators"]:
+        console.print(f"on the host: {host['op']} ({host['name']}): {host['reason']}", highlight=False)
+    if report["cycles"]:
+        console.print(f"{report['cycles']:,} cycles an inference, {report['ideal_cycles']:,} at the limit of the "
+                      f"array: utilisation {_percent(report['utilisation'])}", highlight=False)
+    else:
+        console.print("no cycles: the golden model has no time", highlight=False)
+    if report["mismatches"] is not None:
+        if report["mismatches"] == 0:
+            console.print(f"every operator's output equals the reference interpreter's, "
+                          f"{report['inputs']} input(s) compared", style="green", highlight=False)
+        else:
+            m = report["first_mismatch"]
+            console.print(f"{report['mismatches']} elements differ; first: input {m['input']}, operator "
+                          f"{m['operator']} ({m['op']}), tensor {m['tensor']!r}, element {m['element']}: {m['value']} instead of "
+                          f"{m['expected']}", style="red", highlight=False)
+
+
+def print_answers(graph, results, most=8):
+    """The outputs of the first inferences, and the largest entry where an output is a list of scores."""
+    for number, result in enumerate(results[:most]):
+        for tensor, value in result.outputs.items():
+            flat = np.asarray(value).reshape(-1)
+            shown = " ".join(str(v) for v in flat[:12]) + (" ..." if flat.size > 12 else "")
+            best = f", largest at {int(flat.argmax())}" if 1 < flat.size <= 1000 else ""
+            console.print(f"input {number}: {graph.tensors[tensor].name} = {shown}{best}", highlight=False)
+    if len(results) > most:
+        console.print(f"... and {len(results) - most} more (--output keeps them all)", highlight=False)
+
+
+def print_info(info):
+    """The report of `info`."""
+    table = _table(f"configuration {info['config']['name']}", "parameter", "value", "meaning")
+    for name, value in info["config"].items():
+        if name != "name":
+            table.add_row(name, f"{value:,}" if isinstance(value, int) else value, info["meanings"][name])
+    console.print(table)
+    console.print(f"{info['macs_per_cycle']:,} MACs a cycle ({info['ops_per_cycle']:,} operations); unified buffer "
+                  f"{info['unified_buffer_bytes']:,} bytes, weights {info['weight_memory_bytes']:,} bytes, "
+                  f"accumulators {info['accumulator_bytes']:,} bytes", highlight=False)
+    table = _table("instructions", "instruction", "opcode", "unit", "meaning")
+    for row in info["instructions"]:
+        table.add_row(row["name"], str(row["opcode"]), row["unit"], row["doc"])
+    console.print(table)
+    presets = ", ".join(f"{p['name']} {p['rows']}x{p['cols']}" for p in info["presets"])
+    console.print(f"presets: {presets}", highlight=False)
