@@ -1,0 +1,79 @@
+"""The parameter store: biases, multipliers and shifts of a layer's channels, given to the requantise lanes."""
+
+from amaranth.hdl import Cat, Module, Signal, signed, unsigned
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from .interfaces import LoadBus
+
+__all__ = ["ParameterStore"]
+
+#: Rows of a set: byte planes 0 to 3 of the bias, 4 to 7 of the multiplier, and the shift.
+PLANES = 9
+
+
+class ParameterStore(wiring.Component):
+    """Takes the requantisation parameters of all columns from the load bus and gives those of one beat.
+
+    Rows of a set beyond the shift are ignored. Reset does not change what is stored.
+
+    Parameters
+    ----------
+    config : Config
+    destination : Destination
+        Which rows of the load bus are taken.
+
+    Members
+    -------
+    load : In(LoadBus(config))
+    slot : In(3), below parameter_slots
+    beat : In(range(beats))
+        Lane i serves column `beat * requantise_lanes + i`.
+    bias : Out(array of requantise_lanes x signed(32))
+    multiplier : Out(array of requantise_lanes x 31)
+    shift : Out(array of requantise_lanes x signed(7))
+
+    Latency
+    -------
+    The parameters follow `slot` and `beat` by LATENCY cycles. A row that is loaded can be read in the next cycle.
+    """
+
+    LATENCY = 1
+
+    def __init__(self, config, destination):
+        self._config = config
+        self._destination = destination
+        lanes = config.requantise_lanes
+        super().__init__({
+            "load": In(LoadBus(config)), "slot": In(3), "beat": In(range(config.beats)),
+            "bias": Out(data.ArrayLayout(signed(32), lanes)),
+            "multiplier": Out(data.ArrayLayout(unsigned(31), lanes)),
+            "shift": Out(data.ArrayLayout(signed(7), lanes)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        lanes, planes = self._config.requantise_lanes, data.ArrayLayout(unsigned(8 * self._config.cols), PLANES)
+        m.submodules.memory = store = memory.Memory(shape=planes, depth=self._config.parameter_slots, init=[])
+        write = store.write_port(granularity=1)
+        # The set is wide and there are few: read combinationally, that is from distributed RAM.
+        read = store.read_port(domain="comb")
+        for plane in range(PLANES):
+            m.d.comb += [
+                write.data[plane].eq(self.load.data),
+                write.en[plane].eq(self.load.valid & (self.load.destination == self._destination)
+                                   & (self.load.index == plane)),
+            ]
+        m.d.comb += [write.addr.eq(self.load.slot), read.addr.eq(self.slot)]
+
+        bias, multiplier, shift = (Signal.like(port, name=name, reset_less=True) for name, port in (
+            ("bias_register", self.bias), ("multiplier_register", self.multiplier), ("shift_register", self.shift)))
+        with m.Switch(self.beat):
+            for beat in range(self._config.beats):
+                with m.Case(beat):
+                    for lane in range(lanes):
+                        column = [read.data[plane].word_select(beat * lanes + lane, 8) for plane in range(PLANES)]
+                        m.d.sync += [bias[lane].eq(Cat(column[:4])), multiplier[lane].eq(Cat(column[4:8])),
+                                     shift[lane].eq(column[8])]
+        m.d.comb += [self.bias.eq(bias), self.multiplier.eq(multiplier), self.shift.eq(shift)]
+        return m
