@@ -44,8 +44,8 @@ def print_run(report):
         else:
             m = report["first_mismatch"]
             console.print(f"{report['mismatches']} elements differ; first: input {m['input']}, operator "
-                          f"{m['operator']} ({m['op']}), tensor {m['tensor']!r}, element {m['element']}: {m['value']} instead of "
-                          f"{m['expected']}", style="red", highlight=False)
+                          f"{m['operator']} ({m['op']}), tensor {m['tensor']!r}, element {m['element']}: {m['value']} "
+                          f"instead of {m['expected']}", style="red", highlight=False)
 
 
 def print_answers(graph, results, most=8):

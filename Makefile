@@ -1,0 +1,56 @@
+# Each target sets up what it needs in $(VENV); `make` alone lists them.
+VENV ?= .venv
+PYTHON ?= python3
+BIN = $(VENV)/bin
+
+.PHONY: help demo test test-slow lint bench wheel wheel-test clean
+
+help:
+	@echo "make demo        compile the chip, run the digits model on it, show the answers"
+	@echo "make test        the tests that take minutes at most"
+	@echo "make test-slow   all tests, the long ones too"
+	@echo "make bench       cycles and simulation speed of the four MLPerf Tiny models"
+	@echo "make lint        ruff"
+	@echo "make wheel-test  build a wheel, install it elsewhere, use it"
+
+$(VENV)/pyvenv.cfg:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/pyvenv.cfg
+	$(BIN)/python -m pip install --quiet --editable .
+	@touch $@
+
+$(VENV)/.installed-test: pyproject.toml | $(VENV)/pyvenv.cfg
+	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	@touch $@ $(VENV)/.installed
+
+demo: $(VENV)/.installed
+	$(BIN)/python examples/digits/demo.py
+
+test: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m "not slow and not fpga and not formal"
+
+test-slow: $(VENV)/.installed-test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-test
+	$(BIN)/ruff check .
+
+bench: $(VENV)/.installed
+	$(BIN)/systolith bench
+
+wheel: $(VENV)/pyvenv.cfg
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+# From a folder that holds no checkout: what a user of the wheel has, and no more.
+wheel-test: wheel
+	rm -rf build/wheel-test && mkdir -p build/wheel-test
+	$(PYTHON) -m venv build/wheel-test/venv
+	build/wheel-test/venv/bin/python -m pip install --quiet dist/systolith-*.whl
+	cp examples/digits/digits.tflite examples/digits/digits.npz build/wheel-test
+	cd build/wheel-test && venv/bin/systolith info --json > info.json \
+	  && venv/bin/systolith run digits.tflite --input digits.npz --device model --config nano --check \
+	  && venv/bin/systolith verilog --config pico -o pico.v
+
+clean:
+	rm -rf build dist .pytest_cache .ruff_cache sim_build

@@ -1,0 +1,67 @@
+"""Compiled one-operator models on the golden model: every operator's output equals the reference interpreter's."""
+
+import numpy as np
+import pytest
+
+from systolith.host.compiler.compile import compile_graph
+from systolith.host.graph import ModelError
+from systolith.host.inputs import random_inputs
+from systolith.host.run import run_model
+from systolith.host.tflite import load
+from systolith.rtl.config import PRESETS, Config
+from systolith.sim.model_device import ModelDevice
+
+#: TensorFlow Lite Micro has no int8 EXP: nothing to compare with.
+NO_REFERENCE = {"exp"}
+
+CONFIGS = [PRESETS["edge"], PRESETS["nano"], PRESETS["pico"],
+           Config(name="12x10", rows=12, cols=10, requantise_lanes=5, unified_buffer_bytes=32768, vector_taps=2)]
+
+
+def op_models(shared):
+    return sorted((shared / "ops").glob("*.tflite"))
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda c: c.name)
+def test_every_one_operator_model_is_exact(shared, config):
+    names = []
+    for path in op_models(shared):
+        if path.stem in NO_REFERENCE:
+            continue
+        graph = load(path)
+        program = compile_graph(graph, config)
+        inputs = random_inputs(graph, 3, seed=5)
+        _, mismatches = run_model(graph, program, ModelDevice(config), inputs, path.read_bytes())
+        assert mismatches == [], path.stem
+        names.append(path.stem)
+    assert len(names) >= 30
+
+
+def test_most_operators_run_on_the_chip(shared):
+    on_chip = {path.stem for path in op_models(shared)
+               if all(layer.unit != "host" for layer in compile_graph(load(path), PRESETS["edge"]).layers)}
+    assert on_chip >= {"add_relu", "avgpool_valid_relu", "conv_dil2_same", "conv_s1_same_relu6", "conv_s2_same_nobias",
+                       "conv_s2_valid", "dw_s2_same_relu6", "fc_nobias", "fc_relu", "maxpool_valid", "relu", "logistic",
+                       "sub", "mul", "maximum", "tanh", "leaky", "hardswish"}
+
+
+def test_a_model_too_large_for_the_chip_is_refused_with_the_sizes(shared):
+    small = Config(name="small", rows=4, cols=4, requantise_lanes=2, unified_buffer_bytes=256)
+    with pytest.raises(ModelError, match="does not fit configuration 'small': .* but the unified buffer holds"):
+        compile_graph(load(shared / "ops" / "conv_s2_valid.tflite"), small)
+    few = Config(name="few", rows=4, cols=4, requantise_lanes=2, weight_memory_rows=16)
+    with pytest.raises(ModelError, match="weights need more than .* but the weight memory holds 64"):
+        compile_graph(load(shared / "ops" / "conv_s2_valid.tflite"), few)
+
+
+@pytest.mark.parametrize("model, config", [("pretrainedResnet_quant", "edge"), ("ad01_int8", "edge"),
+                                           ("kws_ref_model", "edge"), ("vww_96_int8", "edge"), ("ad01_int8", "nano")])
+def test_the_four_models_are_exact_on_the_golden_model(shared, model, config):
+    path = shared / "models" / f"{model}.tflite"
+    graph, config = load(path), PRESETS[config]
+    x = np.load(path.with_suffix(".inputs.npz"))["x"][:2]
+    program = compile_graph(graph, config)
+    inputs = [{graph.inputs[0]: value} for value in x]
+    results, mismatches = run_model(graph, program, ModelDevice(config), inputs, path.read_bytes())
+    assert mismatches == []
+    assert len(results) == 2
