@@ -1,0 +1,44 @@
+"""The weight memory on the chip."""
+
+from amaranth.hdl import Module
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In
+
+from .interfaces import MemoryRead, MemoryWrite
+
+__all__ = ["WeightMemory"]
+
+
+class WeightMemory(wiring.Component):
+    """`weight_memory_rows` rows of cols bytes.
+
+    Parameters
+    ----------
+    config : Config
+        With `weight_memory` "sram".
+
+    Members
+    -------
+    read : In(MemoryRead(28, 8 * cols))
+    write : In(MemoryWrite(28, 8 * cols))
+        Both in range.
+
+    Latency
+    -------
+    A row is read from the cycle after its write on.
+    """
+
+    def __init__(self, config):
+        self._config = config
+        super().__init__({"read": In(MemoryRead(28, 8 * config.cols)), "write": In(MemoryWrite(28, 8 * config.cols))})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory = rows = memory.Memory(
+            shape=8 * self._config.cols, depth=self._config.weight_memory_rows, init=[])
+        read, write = rows.read_port(), rows.write_port()
+        m.d.comb += [
+            read.en.eq(self.read.en), read.addr.eq(self.read.address), self.read.data.eq(read.data),
+            write.en.eq(self.write.en), write.addr.eq(self.write.address), write.data.eq(self.write.data),
+        ]
+        return m

@@ -1,0 +1,139 @@
+"""The weight unit: executes Read_Weights, into the weight FIFO or onto the load bus."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import data, fifo, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .interfaces import LoadBus, MemoryRead, UnitPort, field
+from .isa import Destination, Fault, Opcode
+
+__all__ = ["WeightUnit"]
+
+ADDRESS_BITS = 28
+COUNT_BITS = 20
+
+
+class WeightUnit(wiring.Component):
+    """Fetches one row a cycle while there is room for it.
+
+    Rows are asked for ahead of those that arrive, across instructions. A row for the FIFO is asked for only when a
+    place is kept for it, so that arriving rows never wait. Rows that are in range are delivered before a fault.
+
+    Parameters
+    ----------
+    config : Config
+        The FIFO holds `weight_fifo_tiles * rows` rows.
+
+    Members
+    -------
+    unit : Out(UnitPort())
+        Blocked on a full FIFO is not active.
+    tiles : Out(stream of 8 * cols bits)
+        Rows from the FIFO; column c in bits 8*c.
+    load : Out(LoadBus(config))
+    memory : Out(MemoryRead(28, 8 * cols))
+        If `weight_memory` is "sram".
+    request : Out(stream of 28 bits), response : In(stream of 8 * cols bits)
+        If it is "external": rows wanted, and what they hold, in order, after any time; `response` is always ready.
+        At most OUTSTANDING rows are wanted at once. A reset must outlast the responses.
+
+    Latency
+    -------
+    An instruction's first row is asked for in the cycle after its issue; instructions follow each other without a lost
+    cycle. A row from on-chip memory is delivered, the last one with `retire`, DELIVERY cycles after it is asked for.
+    """
+
+    #: Rows asked for and not yet delivered: one a cycle over a memory latency of as many cycles.
+    OUTSTANDING = 256
+    #: Instructions whose rows are outstanding.
+    INSTRUCTIONS = 8
+    DELIVERY = 2
+
+    def __init__(self, config):
+        self._config = config
+        row = unsigned(8 * config.cols)
+        members = {"unit": Out(UnitPort()), "tiles": Out(stream.Signature(row)), "load": Out(LoadBus(config))}
+        if config.weight_memory == "sram":
+            members |= {"memory": Out(MemoryRead(ADDRESS_BITS, row.width))}
+        else:
+            members |= {"request": Out(stream.Signature(unsigned(ADDRESS_BITS))), "response": In(stream.Signature(row))}
+        super().__init__(members)
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        places = config.weight_fifo_tiles * config.rows
+        issue = self.unit.issue
+        new = {name: field(issue.payload.word, Opcode.READ_WEIGHTS, name)
+               for name in ("destination", "slot", "address", "count")}
+
+        # What the rows of each instruction are for, on the way from the side that asks to the side that delivers.
+        purpose_layout = data.StructLayout({"destination": 2, "slot": 3, "last": COUNT_BITS})
+        m.submodules.purposes = purposes = fifo.SyncFIFOBuffered(width=purpose_layout.size, depth=self.INSTRUCTIONS)
+        purpose = data.View(purpose_layout, purposes.r_data)
+        # Its output register may be empty while rows wait behind it, hence one place more than are ever taken.
+        m.submodules.tile_fifo = tile_fifo = fifo.SyncFIFOBuffered(width=8 * config.cols, depth=places + 1)
+
+        # Asking. `inside`: the address is in range. An instruction without rows waits until it has no predecessor.
+        busy, inside, to_array, stopped = (Signal(name=name) for name in ("busy", "inside", "to_array", "stopped"))
+        address, left = Signal(ADDRESS_BITS), Signal(COUNT_BITS)
+        room, outstanding = Signal(range(places + 1), init=places), Signal(range(self.OUTSTANDING + 1))
+        wanted, asked, last_asked, idle, empty, accepted, delivered, taken = (Signal(name=name) for name in (
+            "wanted", "asked", "last_asked", "idle", "empty", "accepted", "delivered", "taken"))
+        m.d.comb += [
+            wanted.eq(busy & inside & ((room != 0) | ~to_array) & (outstanding != self.OUTSTANDING)),
+            last_asked.eq(asked & (left == 1)),
+            idle.eq(~busy & (outstanding == 0)),
+            empty.eq(new["count"] == 0),
+            issue.ready.eq(Mux(empty, idle, (~busy | last_asked) & purposes.w_rdy)),
+            accepted.eq(issue.valid & issue.ready),
+            purposes.w_en.eq(accepted & ~empty),
+            purposes.w_data.eq(Cat(new["destination"], new["slot"], (new["count"] - 1)[:COUNT_BITS])),
+        ]
+        with m.If(asked):
+            m.d.sync += [address.eq(address + 1), inside.eq(address != config.weight_memory_rows - 1),
+                         left.eq(left - 1), busy.eq(~last_asked)]
+        with m.If(accepted):
+            m.d.sync += [address.eq(new["address"]), inside.eq(new["address"] < config.weight_memory_rows),
+                         left.eq(new["count"]), busy.eq(~empty), self.unit.fault_pc.eq(issue.payload.pc),
+                         to_array.eq(new["destination"] == Destination.ARRAY)]
+        m.d.sync += [room.eq(room - (asked & to_array) + taken), outstanding.eq(outstanding + asked - delivered)]
+
+        # The memory; its row is registered, because the output of a deep one comes late.
+        row = Signal(8 * config.cols, reset_less=True)
+        if config.weight_memory == "sram":
+            reading = Signal()
+            m.d.comb += [asked.eq(wanted), self.memory.en.eq(wanted), self.memory.address.eq(address)]
+            m.d.sync += [reading.eq(wanted), delivered.eq(reading), row.eq(self.memory.data)]
+        else:
+            m.d.comb += [asked.eq(wanted & self.request.ready), self.request.valid.eq(wanted),
+                         self.request.payload.eq(address), self.response.ready.eq(1)]
+            m.d.sync += [delivered.eq(self.response.valid), row.eq(self.response.payload)]
+
+        # Delivering.
+        index = Signal(COUNT_BITS)
+        last_delivered = Signal()
+        m.d.comb += last_delivered.eq(delivered & (index == purpose.last))
+        with m.If(delivered):
+            m.d.sync += index.eq(Mux(last_delivered, 0, index + 1))
+        m.d.comb += [
+            purposes.r_en.eq(last_delivered),
+            tile_fifo.w_en.eq(delivered & (purpose.destination == Destination.ARRAY)),
+            tile_fifo.w_data.eq(row),
+            taken.eq(self.tiles.valid & self.tiles.ready),
+            self.tiles.valid.eq(tile_fifo.r_rdy),
+            self.tiles.payload.eq(tile_fifo.r_data),
+            tile_fifo.r_en.eq(self.tiles.ready),
+            self.load.valid.eq(delivered & (purpose.destination != Destination.ARRAY)),
+            self.load.destination.eq(purpose.destination),
+            self.load.slot.eq(purpose.slot),
+            self.load.index.eq(index),
+            self.load.data.eq(row),
+            self.unit.retire.eq(last_delivered | (accepted & empty)),
+            self.unit.active.eq(accepted | asked | (outstanding != 0)),
+        ]
+
+        with m.If(busy & ~inside & (outstanding == 0) & ~stopped):
+            m.d.comb += self.unit.fault.eq(Fault.WEIGHT_MEMORY_RANGE)
+            m.d.sync += stopped.eq(1)
+        return m
