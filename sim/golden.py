@@ -62,12 +62,12 @@ class GoldenModel:
         self._windows = {width: np.lib.stride_tricks.sliding_window_view(self.unified_buffer, width)
                          for width in (config.rows, config.cols)}
         self._tile = np.zeros((config.rows, config.cols), np.float32)
+        self.counters = dict.fromkeys(COUNTERS, 0)
         self.reset()
 
     def reset(self):
-        """Stops a program and empties everything but the memories, the parameter slots and the function table."""
+        """Gives up a program: only memories, parameter slots, function table and counters keep their contents."""
         self.state, self.fault, self.fault_pc = State.IDLE, Fault.NONE, 0
-        self.counters = dict.fromkeys(COUNTERS, 0)
         self._retired = dict.fromkeys(Unit, 0)
         self._fifo = np.zeros((0, self.config.cols), np.int8)
         self._registers = {unit: {register.name: 0 for register in table} for unit, table in CONFIG.items()}
@@ -110,6 +110,7 @@ class GoldenModel:
         and ``(Kind.INTERRUPT, code)``, each short enough for a packet, and ends with the run.
         """
         self.reset()
+        self.counters = dict.fromkeys(COUNTERS, 0)
         self.state, pc = State.RUNNING, address
         try:
             while self.state is State.RUNNING:

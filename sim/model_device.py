@@ -115,7 +115,7 @@ class ModelDevice:
         _need(len(payload) == 7, Reason.LENGTH)
         space, address, words = struct.unpack("<BIH", payload)
         _need(space in (Space.UNIFIED_BUFFER, Space.TAGS), Reason.SPACE)
-        _need(words * packets.word_bytes(self._config, space) <= self._config.packet_bytes, Reason.LENGTH)
+        _need(words and words * packets.word_bytes(self._config, space) <= self._config.packet_bytes, Reason.LENGTH)
         return self._words(space, address, words).tobytes()
 
     def _words(self, space, address, words):

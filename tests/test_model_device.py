@@ -110,6 +110,7 @@ def refused(link, kind, payload=b""):
     (Kind.RUN, b"xyz", Reason.LENGTH), (Kind.READ, b"x", Reason.LENGTH), (Kind.WRITE, b"\0\0\0\0", Reason.LENGTH),
     (Kind.WRITE, struct.pack("<BI5s", Space.WEIGHTS, 0, b"12345"), Reason.LENGTH),
     (Kind.READ, struct.pack("<BIH", Space.UNIFIED_BUFFER, 0, 129), Reason.LENGTH),
+    (Kind.READ, struct.pack("<BIH", Space.UNIFIED_BUFFER, 0, 0), Reason.LENGTH),
     (Kind.WRITE, struct.pack("<BI", Space.TAGS, 0), Reason.SPACE),
     (Kind.READ, struct.pack("<BIH", Space.WEIGHTS, 0, 1), Reason.SPACE),
     (Kind.WRITE, struct.pack("<BI8s", Space.WEIGHTS, 63, b"12345678"), Reason.ADDRESS),
