@@ -1,0 +1,179 @@
+"""The unified buffer: bytes in banks, so that any run of consecutive ones is one access."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .config import ADDRESS_BITS
+from .delay import delayed
+from .interfaces import BUFFER_READ_LATENCY, BufferRead, BufferWrite, MemoryRead, MemoryWrite
+from .stamp import place
+
+__all__ = ["BufferBank", "UnifiedBuffer"]
+
+
+class BufferBank(wiring.Component):
+    """Every n-th byte of the buffer: a memory with one write and two read ports.
+
+    Parameters
+    ----------
+    depth : int
+        Bytes.
+
+    Members
+    -------
+    write : In(MemoryWrite(bits of an address, 8))
+    matrix, vector : In(MemoryRead(bits of an address, 8))
+    """
+
+    def __init__(self, depth):
+        self._depth = depth
+        address_bits = (depth - 1).bit_length()
+        super().__init__({"write": In(MemoryWrite(address_bits, 8)), "matrix": In(MemoryRead(address_bits, 8)),
+                          "vector": In(MemoryRead(address_bits, 8))})
+
+    @property
+    def stamp_key(self):
+        """Equal keys mean equal hardware."""
+        return self._depth
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory = cells = memory.Memory(shape=8, depth=self._depth, init=[])
+        write = cells.write_port()
+        m.d.comb += [write.en.eq(self.write.en), write.addr.eq(self.write.address), write.data.eq(self.write.data)]
+        for own in (self.matrix, self.vector):
+            read = cells.read_port()
+            m.d.comb += [read.en.eq(own.en), read.addr.eq(own.address), own.data.eq(read.data)]
+        return m
+
+
+class UnifiedBuffer(wiring.Component):
+    """`unified_buffer_bytes` bytes in `banks` banks, byte a in bank a modulo `banks`, behind rotators.
+
+    Reset does not change what is stored.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    matrix_read : In(BufferRead(rows))
+    vector_read : In(BufferRead(cols))
+        `data` comes out of a rotator, not out of registers.
+    host_read : In(stream of byte addresses), host_data : Out(stream of 8 * cols bits)
+        The `cols` bytes from that address (those behind the end of the buffer are arbitrary), one answer a request.
+        A request waits for a cycle without `vector_read.en` and until the answer before it was taken.
+    activation_write : In(BufferWrite(cols))
+    vector_write : In(BufferWrite(cols))
+    host_write : In(stream of address and data), one byte, in range
+        Writes in this order of priority; the vector unit's is at most a cycle late, the host's waits.
+
+    Latency
+    -------
+    Reads take BUFFER_READ_LATENCY cycles, one a cycle. A write is visible to a read that comes a cycle later, the
+    vector unit's to one that comes two cycles later.
+    """
+
+    def __init__(self, config):
+        self._config = config
+        super().__init__({
+            "matrix_read": In(BufferRead(config.rows)), "vector_read": In(BufferRead(config.cols)),
+            "activation_write": In(BufferWrite(config.cols)), "vector_write": In(BufferWrite(config.cols)),
+            "host_write": In(stream.Signature(data.StructLayout({"address": ADDRESS_BITS, "data": 8}))),
+            "host_read": In(stream.Signature(unsigned(ADDRESS_BITS))),
+            "host_data": Out(stream.Signature(unsigned(8 * config.cols))),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        depth = self._config.unified_buffer_bytes // self._config.banks
+        banks = [place(m, f"bank{b}", BufferBank(depth), platform) for b in range(self._config.banks)]
+        self._write(m, [bank.write for bank in banks])
+
+        self._read(m, [bank.matrix for bank in banks], self.matrix_read.en, self.matrix_read.address,
+                   self.matrix_read.data)
+
+        # The vector unit's port serves the host when it is free, one request at a time.
+        accepted, in_flight = Signal(), Signal(BUFFER_READ_LATENCY)
+        m.d.comb += [
+            self.host_read.ready.eq(~self.vector_read.en & ~in_flight.any() & ~self.host_data.valid),
+            accepted.eq(self.host_read.valid & self.host_read.ready),
+        ]
+        m.d.sync += in_flight.eq(Cat(accepted, in_flight))
+        with m.If(in_flight[-1]):
+            m.d.sync += [self.host_data.valid.eq(1), self.host_data.payload.eq(self.vector_read.data)]
+        with m.Elif(self.host_data.ready):
+            m.d.sync += self.host_data.valid.eq(0)
+        ports, address = [bank.vector for bank in banks], Signal(ADDRESS_BITS)
+        m.d.comb += address.eq(Mux(self.vector_read.en, self.vector_read.address, self.host_read.payload))
+        self._read(m, ports, self.vector_read.en | accepted, address, self.vector_read.data)
+        return m
+
+    def _write(self, m, ports):
+        """Chooses a write and spreads it over the banks, in one stage."""
+        count = Signal.like(self.activation_write.count)
+        address, lanes, en = Signal(ADDRESS_BITS), Signal(8 * self._config.cols), Signal()
+
+        def choose(write):
+            m.d.comb += [en.eq(1), address.eq(write.address), count.eq(write.count), lanes.eq(write.data)]
+
+        # The activation unit leaves the cycle after its write free: there goes the write of the vector unit that it
+        # held up.
+        held = BufferWrite(self._config.cols).create(path=("held",))
+        m.d.sync += [
+            held.en.eq(self.vector_write.en & self.activation_write.en), held.address.eq(self.vector_write.address),
+            held.count.eq(self.vector_write.count), held.data.eq(self.vector_write.data),
+        ]
+        with m.If(self.activation_write.en):
+            choose(self.activation_write)
+        with m.Elif(held.en):
+            choose(held)
+        with m.Elif(self.vector_write.en):
+            choose(self.vector_write)
+        with m.Else():
+            m.d.comb += [
+                self.host_write.ready.eq(1), en.eq(self.host_write.valid),
+                address.eq(self.host_write.payload.address), count.eq(1), lanes.eq(self.host_write.payload.data),
+            ]
+
+        offset = address[:self._offset_bits]
+        bytes_, enables = Signal(8 * len(ports)), Signal(len(ports))
+        m.d.comb += [bytes_.eq(lanes), enables.eq(Cat(en & (i < count) for i in range(self._config.cols)))]
+        bytes_ = delayed(m, _rotate(m, bytes_, offset, -8), 1)
+        enables = delayed(m, _rotate(m, enables, offset, -1), 1)
+        self._address(m, ports, address)
+        for b, port in enumerate(ports):
+            m.d.comb += [port.en.eq(enables[b]), port.data.eq(bytes_.word_select(b, 8))]
+
+    def _read(self, m, ports, en, address, result):
+        """Connects a read port: addresses, memories and rotator, with registers between them."""
+        self._address(m, ports, address)
+        en = delayed(m, en, 1)
+        m.d.comb += [port.en.eq(en) for port in ports]
+        fetched = Signal(8 * len(ports))
+        m.d.comb += fetched.eq(Cat(port.data for port in ports))
+        # A register directly behind the memories, because block RAM is slow.
+        offset = delayed(m, address[:self._offset_bits], BUFFER_READ_LATENCY)
+        m.d.comb += result.eq(_rotate(m, delayed(m, fetched, BUFFER_READ_LATENCY - 2), offset, 8))
+
+    def _address(self, m, ports, address):
+        """The rows of an access, a cycle later: in banks below the one where it starts it goes on in the next row."""
+        row = delayed(m, address[self._offset_bits:], 1)
+        following = delayed(m, address[self._offset_bits:] + 1, 1)
+        wrapped = delayed(m, Cat(b < address[:self._offset_bits] for b in range(len(ports))), 1)
+        m.d.comb += [port.address.eq(Mux(wrapped[b], following, row)) for b, port in enumerate(ports)]
+
+    @property
+    def _offset_bits(self):
+        return (self._config.banks - 1).bit_length()
+
+
+def _rotate(m, value, amount, step):
+    """`value` rotated right (if `step` is negative: left) by `amount` times `step` bits; a level of muxes a bit."""
+    for k, bit in enumerate(amount):
+        level = Signal.like(value, name=f"rotated{k}")
+        m.d.comb += level.eq(Mux(bit, value.rotate_right(step << k), value))
+        value = level
+    return value
