@@ -1,0 +1,71 @@
+"""Reads a run of bytes of the unified buffer, one after the other, for packets on their way to the host."""
+
+from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .config import ADDRESS_BITS
+
+__all__ = ["ByteReader"]
+
+
+class ByteReader(wiring.Component):
+    """Turns rows of `cols` bytes into bytes.
+
+    It requests the rows it needs and takes every one, provided that all `count` bytes are taken.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    start : In(1)
+        Pulse: read `count` bytes from `address` on. All bytes of the run before have been taken.
+    address : In(26), bytes
+    count : In(range(packet_bytes + 1)), bytes
+    host_read : Out(stream of addresses)
+        A request for the cols bytes from that address.
+    host_data : In(stream of 8 * cols bits)
+        The answers, in order, after any time. Bytes past the end of the buffer are not looked at.
+    bytes : Out(stream of bytes)
+
+    Latency
+    -------
+    A byte a cycle once a row has come; requests run ahead as far as `host_read` accepts them.
+    """
+
+    def __init__(self, config):
+        self._config = config
+        super().__init__({
+            "start": In(1), "address": In(ADDRESS_BITS), "count": In(range(config.packet_bytes + 1)),
+            "host_read": Out(stream.Signature(unsigned(ADDRESS_BITS))),
+            "host_data": In(stream.Signature(unsigned(8 * config.cols))),
+            "bytes": Out(stream.Signature(unsigned(8)))})
+
+    def elaborate(self, platform):
+        m = Module()
+        cols = self._config.cols
+
+        to_request = Signal.like(self.count)
+        m.d.comb += self.host_read.valid.eq(to_request != 0)
+        with m.If(self.start):
+            m.d.sync += [self.host_read.payload.eq(self.address), to_request.eq(self.count)]
+        with m.Elif(self.host_read.valid & self.host_read.ready):
+            m.d.sync += [self.host_read.payload.eq(self.host_read.payload + cols),
+                         to_request.eq(Mux(to_request > cols, to_request - cols, 0))]
+
+        row = Signal(8 * cols)
+        row_left = Signal(range(cols + 1))
+        m.d.comb += [
+            self.bytes.payload.eq(row[:8]),
+            self.bytes.valid.eq(row_left != 0),
+            self.host_data.ready.eq((row_left == 0) | ((row_left == 1) & self.bytes.ready)),
+        ]
+        with m.If(self.start):
+            m.d.sync += row_left.eq(0)
+        with m.Elif(self.host_data.valid & self.host_data.ready):
+            m.d.sync += [row.eq(self.host_data.payload), row_left.eq(cols)]
+        with m.Elif(self.bytes.valid & self.bytes.ready):
+            m.d.sync += [row.eq(row[8:]), row_left.eq(row_left - 1)]
+        return m

@@ -1,0 +1,269 @@
+"""The commands of the host: checks them, carries them out and asks for their answers to be sent."""
+
+from amaranth.hdl import Cat, Module, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .config import ADDRESS_BITS
+from .interfaces import PC_BITS, MemoryWrite
+from .packet_receiver import PacketHeader
+from .packet_transmitter import INFO_BYTES, STATUS_BYTES, Content, PacketRequest
+from .packets import Kind, Reason, Space, space_words, word_bytes
+
+__all__ = ["Commands", "StoreLayout"]
+
+
+class StoreLayout(data.StructLayout):
+    """One byte on its way into the unified buffer."""
+    def __init__(self):
+        super().__init__({"address": ADDRESS_BITS, "data": 8})
+
+
+class Commands(wiring.Component):
+    """Carries out one packet of the host after the other; each gets one answer.
+
+    A packet that breaks several rules is refused for the first of: CRC, kind, UNEXPECTED, length of the payload, space,
+    length of the data, address, BUSY.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    packet, payload
+        From `PacketReceiver`.
+    answer : Out(stream of PacketRequest)
+    host_write : Out(stream of StoreLayout)
+    weights : Out(MemoryWrite of rows)
+    instructions : Out(MemoryWrite of instructions)
+    running : In(1)
+        A program runs.
+    run, reset : Out(1)
+        Pulse as the answer begins, so that the answer precedes whatever the program sends.
+    run_address : Out(16)
+    expected, expected_address, stored
+        See `Dma`.
+
+    Latency
+    -------
+    From the offer of a packet to its answer 3 cycles, with arguments at most 16. Data is stored a byte a cycle; before
+    that, its words are counted, one a cycle, where a word is more than a byte.
+    """
+
+    def __init__(self, config):
+        self._config = config
+        super().__init__({
+            "packet": In(stream.Signature(PacketHeader())), "payload": In(stream.Signature(unsigned(8))),
+            "answer": Out(stream.Signature(PacketRequest(config))),
+            "host_write": Out(stream.Signature(StoreLayout())),
+            "weights": Out(MemoryWrite(28, 8 * config.cols)), "instructions": Out(MemoryWrite(16, 128)),
+            "running": In(1), "run": Out(1), "run_address": Out(PC_BITS), "reset": Out(1),
+            "expected": In(range(config.packet_bytes + 1)), "expected_address": In(ADDRESS_BITS), "stored": Out(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        header = self.packet.payload
+
+        space, address, words = Signal(8), Signal(32), Signal(16)
+        argument, last_argument = Signal(3), Signal(3)
+        size = Signal(range(max(word_bytes(config, s) for s in Space) + 1))
+        limit = Signal(range(max(space_words(config, s) for s in Space) + 1))
+        left = Signal(range(config.packet_bytes + 1))
+        end = Signal(33)
+
+        answer = self.answer.payload
+        refused = Signal()
+        m.d.comb += answer.sequence.eq(header.sequence)
+        with m.If(refused):
+            m.d.comb += [answer.kind.eq(Kind.NAK), answer.number_bytes.eq(1)]
+        with m.Else():
+            m.d.comb += answer.kind.eq(Kind.ACK)
+        m.d.comb += answer.address.eq(address[:ADDRESS_BITS])
+
+        def refuse(reason):
+            m.d.sync += [refused.eq(1), answer.number.eq(reason), answer.content.eq(Content.NONE), answer.count.eq(0)]
+            m.next = "ANSWER"
+
+        def get_arguments(first, last):
+            m.d.sync += [argument.eq(first), last_argument.eq(last)]
+            m.next = "ARGUMENTS"
+
+        def accept(content, count):
+            m.d.sync += [answer.content.eq(content), answer.count.eq(count)]
+            m.next = "ANSWER"
+
+        def select(which):
+            m.d.sync += [size.eq(word_bytes(config, which)), limit.eq(space_words(config, which))]
+
+        # Rows are assembled from the top down, so that whatever their length they end at the register's top.
+        row = Signal(8 * max(config.cols, 16))
+        filled = Signal.like(size)
+        row_complete = Signal()
+        m.d.comb += [
+            self.weights.address.eq(address), self.weights.data.eq(row[-8 * config.cols:]),
+            self.weights.en.eq(row_complete & (space == Space.WEIGHTS)),
+            self.instructions.address.eq(address), self.instructions.data.eq(row[-128:]),
+            self.instructions.en.eq(row_complete & (space == Space.INSTRUCTIONS)),
+            self.run_address.eq(address),
+            self.host_write.payload.address.eq(address), self.host_write.payload.data.eq(self.payload.payload),
+        ]
+        m.d.sync += row_complete.eq(0)
+        with m.If(row_complete):
+            m.d.sync += address.eq(address + 1)
+
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.sync += [refused.eq(0), filled.eq(0)]
+                with m.If(self.packet.valid):
+                    m.next = "HEADER"
+
+            with m.State("HEADER"):
+                with m.If(~header.good):
+                    refuse(Reason.CRC)
+                with m.Else():
+                    m.next = "KIND"
+
+            with m.State("KIND"), m.Switch(header.kind):
+                for kind, content, count in ((Kind.HELLO, Content.INFO, INFO_BYTES),
+                                             (Kind.STATUS, Content.STATUS, STATUS_BYTES),
+                                             (Kind.RESET, Content.NONE, 0)):
+                    with m.Case(kind):
+                        with m.If(header.length != 0):
+                            refuse(Reason.LENGTH)
+                        with m.Else():
+                            accept(content, count)
+                with m.Case(Kind.WRITE):
+                    m.d.sync += left.eq(header.length - 5)
+                    with m.If(header.length < 5):
+                        refuse(Reason.LENGTH)
+                    with m.Else():
+                        get_arguments(first=0, last=4)
+                with m.Case(Kind.READ):
+                    with m.If(header.length != 7):
+                        refuse(Reason.LENGTH)
+                    with m.Else():
+                        get_arguments(first=0, last=6)
+                with m.Case(Kind.RUN):
+                    with m.If(header.length != 4):
+                        refuse(Reason.LENGTH)
+                    with m.Else():
+                        get_arguments(first=1, last=4)
+                with m.Case(Kind.DATA):
+                    m.d.sync += [space.eq(Space.UNIFIED_BUFFER), address.eq(self.expected_address),
+                                 left.eq(header.length)]
+                    with m.If(self.expected == 0):
+                        refuse(Reason.UNEXPECTED)
+                    with m.Elif(header.length != self.expected):
+                        refuse(Reason.LENGTH)
+                    with m.Else():
+                        m.next = "STORE"
+                with m.Default():
+                    refuse(Reason.KIND)
+
+            with m.State("ARGUMENTS"):
+                m.d.comb += self.payload.ready.eq(1)
+                with m.If(self.payload.valid):
+                    m.d.sync += argument.eq(argument + 1)
+                    with m.Switch(argument):
+                        with m.Case(0):
+                            m.d.sync += space.eq(self.payload.payload)
+                        with m.Case(1, 2, 3, 4):
+                            m.d.sync += address.eq(Cat(address[8:], self.payload.payload))
+                        with m.Default():
+                            m.d.sync += words.eq(Cat(words[8:], self.payload.payload))
+                    with m.If(argument == last_argument):
+                        m.next = "SPACE"
+
+            with m.State("SPACE"), m.Switch(header.kind):
+                with m.Case(Kind.WRITE), m.Switch(space):
+                    with m.Case(Space.UNIFIED_BUFFER):
+                        select(Space.UNIFIED_BUFFER)
+                        m.d.sync += words.eq(left)
+                        m.next = "END"
+                    for which in (Space.WEIGHTS, Space.INSTRUCTIONS):
+                        with m.Case(which):
+                            select(which)
+                            m.d.sync += [words.eq(0), answer.count.eq(left)]
+                            m.next = "COUNT"
+                    with m.Default():
+                        refuse(Reason.SPACE)
+                with m.Case(Kind.READ), m.Switch(space):
+                    for which in (Space.UNIFIED_BUFFER, Space.TAGS):
+                        with m.Case(which):
+                            select(which)
+                            longest = config.packet_bytes // word_bytes(config, which)
+                            with m.If((words == 0) | (words > longest)):
+                                refuse(Reason.LENGTH)
+                            with m.Else():
+                                m.next = "END"
+                    with m.Default():
+                        refuse(Reason.SPACE)
+                with m.Default():
+                    select(Space.INSTRUCTIONS)
+                    m.d.sync += words.eq(1)
+                    m.next = "END"
+
+            # Not a divider: the words of a packet take longer to come than to be counted.
+            with m.State("COUNT"):
+                rest = answer.count
+                with m.If(rest >= size):
+                    m.d.sync += [rest.eq(rest - size), words.eq(words + 1)]
+                with m.Elif(rest != 0):
+                    refuse(Reason.LENGTH)
+                with m.Else():
+                    m.next = "END"
+
+            with m.State("END"):
+                m.d.sync += end.eq(address + words)
+                m.next = "RANGE"
+
+            with m.State("RANGE"):
+                with m.If(end > limit):
+                    refuse(Reason.ADDRESS)
+                with m.Elif(self.running):
+                    refuse(Reason.BUSY)
+                with m.Elif(header.kind == Kind.READ):
+                    with m.If(space == Space.TAGS):
+                        accept(Content.TAGS, words * word_bytes(config, Space.TAGS))
+                    with m.Else():
+                        accept(Content.BUFFER, words)
+                with m.Elif((header.kind == Kind.RUN) | (left == 0)):
+                    accept(Content.NONE, 0)
+                with m.Else():
+                    m.next = "STORE"
+
+            with m.State("STORE"):
+                moved = Signal()
+                m.d.comb += moved.eq(self.payload.valid & self.payload.ready)
+                with m.If(space == Space.UNIFIED_BUFFER):
+                    m.d.comb += [self.host_write.valid.eq(self.payload.valid),
+                                 self.payload.ready.eq(self.host_write.ready)]
+                    with m.If(moved):
+                        m.d.sync += address.eq(address + 1)
+                with m.Else():
+                    m.d.comb += self.payload.ready.eq(1)
+                    with m.If(moved):
+                        m.d.sync += [row.eq(Cat(row[8:], self.payload.payload)), filled.eq(filled + 1)]
+                        with m.If(filled == size - 1):
+                            m.d.sync += [filled.eq(0), row_complete.eq(1)]
+                with m.If(moved):
+                    m.d.sync += left.eq(left - 1)
+                    with m.If(left == 1):
+                        m.next = "STORED"
+
+            with m.State("STORED"):
+                m.d.comb += self.stored.eq(header.kind == Kind.DATA)
+                accept(Content.NONE, 0)
+
+            with m.State("ANSWER"):
+                m.d.comb += self.answer.valid.eq(1)
+                with m.If(self.answer.ready):
+                    m.d.comb += [
+                        self.packet.ready.eq(1),
+                        self.run.eq(~refused & (header.kind == Kind.RUN)),
+                        self.reset.eq(~refused & (header.kind == Kind.RESET)),
+                    ]
+                    m.next = "IDLE"
+        return m

@@ -1,0 +1,116 @@
+"""The chip's side of the byte stream to the host: commands, their answers, and what the program sends."""
+
+from amaranth.hdl import Module, ResetInserter, Signal, unsigned
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .commands import Commands, StoreLayout
+from .config import ADDRESS_BITS
+from .dma import Dma
+from .interfaces import PC_BITS, MemoryRead, MemoryWrite, StatusLayout, UnitPort
+from .packet_receiver import PacketReceiver
+from .packet_transmitter import STATUS_BYTES, Content, PacketTransmitter
+from .packets import COUNTERS, Kind, State
+
+__all__ = ["HostPort"]
+
+
+class HostPort(wiring.Component):
+    """Speaks `packets` over a byte stream each way, and is the HOST unit.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    rx : In(stream of bytes)
+    tx : Out(stream of bytes)
+    unit : Out(UnitPort())
+        Read_Host_Memory and Write_Host_Memory.
+    host_write : Out(stream of StoreLayout)
+        Bytes for the unified buffer. One that was accepted is seen by what is issued 4 cycles later.
+    host_read : Out(stream of addresses)
+    host_data : In(stream of 8 * cols bits)
+        See `ByteReader`. Each request must be answered, `clear` or not.
+    weights : Out(MemoryWrite of rows)
+    instructions : Out(MemoryWrite of instructions)
+    tags : Out(MemoryRead of snapshots)
+    run, reset : Out(1)
+        Pulse in the cycle in which the answer to the command begins.
+    run_address : Out(16)
+        First instruction; valid with `run`.
+    clear : In(1)
+        Gives up the transfer in progress; a packet that is being sent is completed.
+    status : In(StatusLayout)
+        Its state decides what is BUSY. Each 32-bit word is sampled as a whole while it is being sent.
+    stopped : In(1)
+        Pulse: send STOPPED with the status.
+    interrupt : In(stream of 16 bits)
+        Accepted when its INTERRUPT packet begins.
+
+    Latency
+    -------
+    A byte a cycle each way; see the components.
+    """
+
+    def __init__(self, config):
+        self._config = config
+        super().__init__({
+            "rx": In(stream.Signature(unsigned(8))), "tx": Out(stream.Signature(unsigned(8))),
+            "unit": Out(UnitPort()),
+            "host_write": Out(stream.Signature(StoreLayout())),
+            "host_read": Out(stream.Signature(unsigned(ADDRESS_BITS))),
+            "host_data": In(stream.Signature(unsigned(8 * config.cols))),
+            "weights": Out(MemoryWrite(28, 8 * config.cols)), "instructions": Out(MemoryWrite(16, 128)),
+            "tags": Out(MemoryRead(12, 32 * len(COUNTERS))),
+            "run": Out(1), "run_address": Out(PC_BITS), "reset": Out(1), "clear": In(1),
+            "status": In(StatusLayout()), "stopped": In(1), "interrupt": In(stream.Signature(unsigned(16)))})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.receiver = receiver = PacketReceiver(self._config)
+        m.submodules.commands = commands = Commands(self._config)
+        m.submodules.transmitter = transmitter = PacketTransmitter(self._config)
+        dma = Dma(self._config)
+        m.submodules.dma = ResetInserter(self.clear)(dma)
+
+        outer = wiring.flipped
+        wiring.connect(m, outer(self.rx), receiver.rx)
+        wiring.connect(m, outer(self.tx), transmitter.tx)
+        wiring.connect(m, receiver.packet, commands.packet)
+        wiring.connect(m, receiver.payload, commands.payload)
+        wiring.connect(m, outer(self.unit), dma.unit)
+        wiring.connect(m, outer(self.host_write), commands.host_write)
+        wiring.connect(m, outer(self.weights), commands.weights)
+        wiring.connect(m, outer(self.instructions), commands.instructions)
+        wiring.connect(m, outer(self.host_read), transmitter.host_read)
+        wiring.connect(m, outer(self.host_data), transmitter.host_data)
+        wiring.connect(m, outer(self.tags), transmitter.tags)
+        m.d.comb += [
+            commands.running.eq(self.status.state == State.RUNNING),
+            self.run.eq(commands.run), self.run_address.eq(commands.run_address), self.reset.eq(commands.reset),
+            commands.expected.eq(dma.expected), commands.expected_address.eq(dma.address),
+            dma.stored.eq(commands.stored), dma.sent.eq(transmitter.sent),
+            transmitter.status.eq(self.status),
+        ]
+
+        # One packet at a time. STOPPED is first, so that a RUN is never answered before the end of the run before it;
+        # an answer comes before the program's packets, of which there may be many.
+        stopped = Signal()
+        with m.If(self.stopped):
+            m.d.sync += stopped.eq(1)
+        with m.Elif(transmitter.packet.ready):
+            m.d.sync += stopped.eq(0)
+        packet, request = transmitter.packet, transmitter.packet.payload
+        with m.If(stopped):
+            m.d.comb += [packet.valid.eq(1), request.kind.eq(Kind.STOPPED), request.content.eq(Content.STATUS),
+                         request.count.eq(STATUS_BYTES)]
+        with m.Elif(commands.answer.valid):
+            wiring.connect(m, commands.answer, packet)
+        with m.Elif(self.interrupt.valid):
+            m.d.comb += [packet.valid.eq(1), request.kind.eq(Kind.INTERRUPT), request.number.eq(self.interrupt.payload),
+                         request.number_bytes.eq(2), self.interrupt.ready.eq(packet.ready)]
+        with m.Else():
+            wiring.connect(m, dma.packet, packet)
+        return m

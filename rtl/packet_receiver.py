@@ -1,0 +1,115 @@
+"""Receiver of packets: finds them in the byte stream, buffers the payload and checks the CRC."""
+
+from amaranth.hdl import Cat, Module, Signal, unsigned
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.crc import catalog
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from .packets import SYNC
+
+__all__ = ["PacketHeader", "PacketReceiver"]
+
+
+class PacketHeader(data.StructLayout):
+    """What is known of a received packet before its payload is read; `good` tells whether the CRC was right."""
+    def __init__(self):
+        super().__init__({"kind": 8, "sequence": 8, "length": 16, "good": 1})
+
+
+class PacketReceiver(wiring.Component):
+    """Cuts the incoming bytes into packets exactly as `packets.PacketReader` does.
+
+    A packet is offered only when all of it has come; until it is taken no further bytes are accepted.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    rx : In(stream of bytes)
+    packet : Out(stream of PacketHeader)
+        One transfer a packet. Its receiver delays `ready` until it is done with the payload.
+    payload : Out(stream of bytes)
+        The payload of the offered packet in order. What has not been read when the packet is taken is dropped.
+
+    Latency
+    -------
+    A byte a cycle, and 4 cycles after the header. The packet is offered 2 cycles after its last byte, its payload 2
+    cycles later.
+    """
+
+    def __init__(self, config):
+        self._longest = config.packet_bytes
+        super().__init__({"rx": In(stream.Signature(unsigned(8))), "packet": Out(stream.Signature(PacketHeader())),
+                          "payload": Out(stream.Signature(unsigned(8)))})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.crc = crc = catalog.CRC32_ETHERNET(data_width=8).create()
+        m.submodules.buffer = buffer = Memory(shape=8, depth=self._longest, init=[])
+        write, read = buffer.write_port(), buffer.read_port()
+
+        # The last four bytes, so that a SYNC that turns out to be none costs one byte and nothing is scanned twice.
+        window = Signal(32)
+        length = Signal(16)
+        header = self.packet.payload
+        left = Signal(range(self._longest + 5))
+        position = Signal(range(self._longest + 1))
+        m.d.comb += [
+            length.eq(Cat(window[24:], self.rx.payload)),
+            write.addr.eq(position), write.data.eq(self.rx.payload),
+            read.addr.eq(position),
+        ]
+
+        # The buffer's output has a register of its own: two elastic stages, `fetched` and `payload`.
+        fetched, take_fetched, take_read = Signal(), Signal(), Signal()
+        m.d.comb += [
+            take_fetched.eq(~self.payload.valid | self.payload.ready),
+            take_read.eq(~fetched | take_fetched),
+            read.en.eq(take_read),
+        ]
+
+        with m.FSM():
+            with m.State("HUNT"):
+                m.d.comb += [self.rx.ready.eq(1), crc.start.eq(1)]
+                m.d.sync += left.eq(4)
+                with m.If(self.rx.valid):
+                    m.d.sync += window.eq(Cat(window[8:], self.rx.payload))
+                    with m.If((window[:8] == SYNC) & (length <= self._longest)):
+                        m.d.sync += [header.kind.eq(window[8:16]), header.sequence.eq(window[16:24]),
+                                     header.length.eq(length), position.eq(0)]
+                        m.next = "HEADER"
+
+            with m.State("HEADER"):
+                m.d.comb += [crc.data.eq(window[:8]), crc.valid.eq(1)]
+                m.d.sync += [window.eq(window[8:]), left.eq(left - 1)]
+                with m.If(left == 1):
+                    m.d.sync += left.eq(header.length + 4)
+                    m.next = "RECEIVE"
+
+            with m.State("RECEIVE"):
+                m.d.comb += [self.rx.ready.eq(1), crc.data.eq(self.rx.payload), crc.valid.eq(self.rx.valid),
+                             write.en.eq(self.rx.valid & (left > 4))]
+                with m.If(self.rx.valid):
+                    m.d.sync += [position.eq(position + 1), left.eq(left - 1)]
+                    with m.If(left == 1):
+                        m.next = "CHECK"
+
+            with m.State("CHECK"):
+                m.d.sync += [header.good.eq(crc.match_detected), position.eq(0)]
+                m.next = "OFFER"
+
+            with m.State("OFFER"):
+                m.d.comb += self.packet.valid.eq(1)
+                with m.If(take_read):
+                    m.d.sync += fetched.eq(position != header.length)
+                    with m.If(position != header.length):
+                        m.d.sync += position.eq(position + 1)
+                with m.If(take_fetched):
+                    m.d.sync += [self.payload.valid.eq(fetched), self.payload.payload.eq(read.data)]
+                with m.If(self.packet.ready):
+                    m.d.sync += [fetched.eq(0), self.payload.valid.eq(0)]
+                    m.next = "HUNT"
+        return m

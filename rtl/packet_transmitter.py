@@ -1,0 +1,187 @@
+"""Transmitter of packets: fetches the payload where it is and adds header and CRC."""
+
+import struct
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib.crc import catalog
+from amaranth.lib.wiring import In, Out
+
+from .byte_reader import ByteReader
+from .config import ADDRESS_BITS
+from .interfaces import MemoryRead, StatusLayout
+from .packets import COUNTERS, INFO, MAGIC, PROTOCOL, SYNC, pack_fields
+
+__all__ = ["INFO_BYTES", "STATUS_BYTES", "Content", "PacketRequest", "PacketTransmitter"]
+
+INFO_BYTES = struct.calcsize("<" + "".join(code for _, code in INFO))
+STATUS_BYTES = StatusLayout().size // 8
+
+
+class Content(enum.Enum, shape=3):
+    """Where the bytes of a payload after `number` come from."""
+    NONE = 0
+    INFO = 1
+    STATUS = 2
+    TAGS = 3
+    BUFFER = 4
+
+
+class PacketRequest(data.StructLayout):
+    """A packet to send: the payload is the low `number_bytes` bytes of `number`, then `count` bytes of `content`.
+
+    `address` is where they begin: a snapshot for TAGS, a byte for BUFFER.
+    """
+    def __init__(self, config):
+        super().__init__({"kind": 8, "sequence": 8, "number": 48, "number_bytes": range(7), "content": Content,
+                          "count": range(config.packet_bytes + 1), "address": ADDRESS_BITS})
+
+
+class PacketTransmitter(wiring.Component):
+    """Sends one packet after the other; a packet that has begun is always completed.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    packet : In(stream of PacketRequest)
+        Accepted when everything before it has left.
+    sent : Out(1)
+        Pulse in the cycle in which the last byte of a packet leaves.
+    status : In(StatusLayout)
+        Each 32-bit word is sampled as a whole, up to 40 bytes apart.
+    tags : Out(MemoryRead of snapshots)
+    host_read, host_data
+        See `ByteReader`.
+    tx : Out(stream of bytes)
+
+    Latency
+    -------
+    The first byte 2 cycles after the request; then a byte a cycle (as far as the buffer delivers).
+    """
+
+    def __init__(self, config):
+        self._config = config
+        super().__init__({
+            "packet": In(stream.Signature(PacketRequest(config))), "sent": Out(1), "status": In(StatusLayout()),
+            "tags": Out(MemoryRead(12, 32 * len(COUNTERS))),
+            "host_read": Out(stream.Signature(unsigned(ADDRESS_BITS))),
+            "host_data": In(stream.Signature(unsigned(8 * config.cols))),
+            "tx": Out(stream.Signature(unsigned(8)))})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.crc = crc = catalog.CRC32_ETHERNET(data_width=8).create()
+        m.submodules.reader = reader = ByteReader(self._config)
+        wiring.connect(m, wiring.flipped(self.host_read), reader.host_read)
+        wiring.connect(m, wiring.flipped(self.host_data), reader.host_data)
+        request, tx = self.packet.payload, self.tx
+
+        # INFO, STATUS and TAGS are sent by words. `table` may lag behind its index by a word's four cycles, which
+        # leaves two for the tag memory and one for this wide multiplexer.
+        content = Signal(Content)
+        index = Signal(range(1 + len(COUNTERS)))
+        table, word = Signal(32), Signal(32)
+        info = pack_fields(INFO, {"magic": MAGIC, "protocol": PROTOCOL, "rows": self._config.rows,
+                                  "cols": self._config.cols, "digest": self._config.digest()})
+        info_words = Const(int.from_bytes(info, "little"), 32 * -(-len(info) // 4))
+        with m.Switch(content):
+            with m.Case(Content.INFO):
+                m.d.sync += table.eq(info_words.word_select(index, 32))
+            with m.Case(Content.STATUS):
+                m.d.sync += table.eq(self.status.as_value().word_select(index, 32))
+            with m.Default():
+                m.d.sync += table.eq(self.tags.data.word_select(index, 32))
+        m.d.comb += self.tags.en.eq(content == Content.TAGS)
+        load = Signal()
+        with m.If(load):
+            m.d.sync += [word.eq(table), index.eq(index + 1)]
+            with m.If((content == Content.TAGS) & (index == len(COUNTERS) - 1)):
+                m.d.sync += [index.eq(0), self.tags.address.eq(self.tags.address + 1)]
+
+        head = Signal(32 + request.number.shape().width)
+        head_left = Signal(range(4 + 6 + 1))
+        left = Signal.like(request.count)
+        phase = Signal(2)
+
+        # One register before the pins; what it takes goes through the CRC, but for SYNC and the CRC itself.
+        byte, valid, covered, advance = Signal(8), Signal(), Signal(), Signal()
+        taken = Signal()
+        m.d.comb += [
+            advance.eq(~tx.valid | tx.ready),
+            taken.eq(advance & valid),
+            crc.data.eq(byte),
+            crc.valid.eq(taken & covered),
+        ]
+        with m.If(advance):
+            m.d.sync += [tx.valid.eq(valid), tx.payload.eq(byte)]
+
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += [
+                    self.packet.ready.eq(1),
+                    crc.start.eq(1),
+                    reader.start.eq(self.packet.valid & (request.content == Content.BUFFER)),
+                    reader.address.eq(request.address),
+                    reader.count.eq(request.count),
+                ]
+                length = Signal(16)
+                m.d.comb += length.eq(request.number_bytes + request.count)
+                m.d.sync += [
+                    head.eq(Cat(request.kind, request.sequence, length, request.number)),
+                    head_left.eq(4 + request.number_bytes),
+                    left.eq(request.count),
+                    content.eq(request.content),
+                    self.tags.address.eq(request.address[:12]),
+                    index.eq(0), phase.eq(0),
+                ]
+                with m.If(self.packet.valid):
+                    m.next = "SYNC"
+
+            with m.State("SYNC"):
+                m.d.comb += [byte.eq(SYNC), valid.eq(1)]
+                with m.If(taken):
+                    m.next = "HEAD"
+
+            with m.State("HEAD"):
+                m.d.comb += [byte.eq(head[:8]), valid.eq(1), covered.eq(1)]
+                with m.If(taken):
+                    m.d.sync += [head.eq(head[8:]), head_left.eq(head_left - 1)]
+                    with m.If(head_left == 1):
+                        m.d.comb += load.eq(1)
+                        with m.If(left == 0):
+                            m.next = "CRC"
+                        with m.Else():
+                            m.next = "CONTENT"
+
+            with m.State("CONTENT"):
+                from_buffer = content == Content.BUFFER
+                m.d.comb += [
+                    byte.eq(Mux(from_buffer, reader.bytes.payload, word[:8])),
+                    valid.eq(~from_buffer | reader.bytes.valid),
+                    covered.eq(1),
+                    reader.bytes.ready.eq(from_buffer & advance),
+                ]
+                with m.If(taken):
+                    m.d.sync += [phase.eq(phase + 1), left.eq(left - 1)]
+                    with m.If(phase == 3):
+                        m.d.comb += load.eq(1)
+                    with m.Else():
+                        m.d.sync += word.eq(word[8:])
+                    with m.If(left == 1):
+                        m.d.sync += phase.eq(0)
+                        m.next = "CRC"
+
+            with m.State("CRC"):
+                m.d.comb += [byte.eq(crc.crc.word_select(phase, 8)), valid.eq(1)]
+                with m.If(taken):
+                    m.d.sync += phase.eq(phase + 1)
+                    with m.If(phase == 3):
+                        m.next = "DRAIN"
+
+            with m.State("DRAIN"), m.If(advance):
+                m.d.comb += self.sent.eq(1)
+                m.next = "IDLE"
+        return m

@@ -1,0 +1,397 @@
+"""The host port among models of the memories: packets in, packets and writes out."""
+
+import struct
+from collections import deque
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+from systolith.rtl import isa, packets
+from systolith.rtl.config import Config
+from systolith.rtl.host_port import HostPort
+from systolith.rtl.isa import Fault, Opcode
+from systolith.rtl.packets import Kind, PacketReader, Reason, Space, State, pack
+
+LONGEST = 64
+
+
+def configuration(cols):
+    return Config(rows=4, cols=cols, requantise_lanes=1, unified_buffer_bytes=512, weight_memory_rows=32,
+                  instruction_depth=16, tag_depth=4, packet_bytes=LONGEST)
+
+
+class Bench:
+    """A HostPort with its surroundings; `stall` is the chance with which each neighbour makes it wait in a cycle."""
+
+    def __init__(self, cols=4, stall=0.0, seed=0):
+        self.config = configuration(cols)
+        self.dut = HostPort(self.config)
+        self.rng = np.random.default_rng(seed)
+        self.stall = stall
+        self.buffer = bytearray(self.rng.integers(0, 256, self.config.unified_buffer_bytes, np.uint8).tobytes())
+        self.tags = self.rng.integers(0, 256, (self.config.tag_depth, 32), np.uint8)
+        self.status = [State.IDLE, Fault.NONE, 0x1234, *self.rng.integers(0, 2**32, 8).tolist()]
+        self.written = []
+        self.pulses = []
+        self.cycle = 0
+        self.to_send = deque()
+        self.received = []
+        self.sequence = 0
+
+    def run(self, script):
+        """Runs `script(bench)` on the bench, to its end."""
+        async def testbench(context):
+            self.context = context
+            self.set_status()
+            await script(self)
+
+        simulator = Simulator(self.dut)
+        simulator.add_clock(1e-6)
+        for process in (self._rx, self._tx, self._buffer_write, self._buffer_read, self._observe):
+            simulator.add_testbench(process, background=True)
+        simulator.add_process(self._tag_memory)
+        simulator.add_testbench(testbench)
+        simulator.run()
+        return self
+
+    def set_status(self, **values):
+        names = [name for name, _ in packets.STATUS]
+        for name, value in values.items():
+            self.status[names.index(name)] = value
+        self.context.set(self.dut.status, dict(zip(self.dut.status.shape().members, self.status, strict=True)))
+
+    def status_bytes(self):
+        return packets.pack_fields(packets.STATUS, dict(zip([n for n, _ in packets.STATUS], self.status, strict=True)))
+
+    def goes(self):
+        return int(self.rng.random() >= self.stall)
+
+    # Surroundings
+
+    async def _rx(self, context):
+        rx = self.dut.rx
+        while True:
+            context.set(rx.valid, bool(self.to_send) and self.goes())
+            context.set(rx.payload, self.to_send[0] if self.to_send else 0)
+            _, _, valid, ready = await context.tick().sample(rx.valid, rx.ready)
+            if valid and ready:
+                self.to_send.popleft()
+
+    async def _tx(self, context):
+        tx, reader, before = self.dut.tx, PacketReader(LONGEST), None
+        while True:
+            context.set(tx.ready, self.goes())
+            _, _, valid, ready, byte = await context.tick().sample(tx.valid, tx.ready, tx.payload)
+            if before is not None:
+                assert (valid, byte) == (1, before), "a byte that was offered has been withdrawn"
+            before = byte if valid and not ready else None
+            if valid and ready:
+                self.received += reader.feed(bytes([byte]))
+
+    async def _buffer_write(self, context):
+        port = self.dut.host_write
+        while True:
+            context.set(port.ready, self.goes())
+            _, _, valid, ready, store = await context.tick().sample(port.valid, port.ready, port.payload)
+            if valid and ready:
+                assert store.address < len(self.buffer)
+                self.buffer[store.address] = store.data
+                self.written.append((Space.UNIFIED_BUFFER, store.address))
+
+    async def _buffer_read(self, context):
+        request, answer = self.dut.host_read, self.dut.host_data
+        cols, due = self.config.cols, deque()
+        while True:
+            context.set(request.ready, len(due) < 4 and self.goes())
+            offered = bool(due) and due[0][0] <= self.cycle
+            context.set(answer.valid, offered)
+            if offered:
+                row = self.buffer[due[0][1]:due[0][1] + cols].ljust(cols, b"\xaa")
+                context.set(answer.payload, int.from_bytes(row, "little"))
+            _, _, valid, ready, address, taken = await context.tick().sample(
+                request.valid, request.ready, request.payload, answer.ready)
+            if offered and taken:
+                due.popleft()
+            if valid and ready:
+                assert address < len(self.buffer)
+                due.append((self.cycle + 3, address))
+
+    async def _tag_memory(self, context):
+        tags = self.dut.tags
+        async for _, _, en, address in context.tick().sample(tags.en, tags.address):
+            # Nothing is to be relied on but the cycle after `en`.
+            row = self.tags[address].tobytes() if en and address < len(self.tags) else bytes(32)
+            context.set(tags.data, int.from_bytes(row, "little"))
+
+    async def _observe(self, context):
+        dut = self.dut
+        while True:
+            _, _, weights, row, row_data, instructions, word, word_data, run, address, reset, retire = (
+                await context.tick().sample(
+                    dut.weights.en, dut.weights.address, dut.weights.data, dut.instructions.en,
+                    dut.instructions.address, dut.instructions.data, dut.run, dut.run_address, dut.reset,
+                    dut.unit.retire))
+            self.cycle += 1
+            if weights:
+                self.written.append((Space.WEIGHTS, row, row_data.to_bytes(self.config.cols, "little")))
+            if instructions:
+                self.written.append((Space.INSTRUCTIONS, word, word_data.to_bytes(16, "little")))
+            if run:
+                self.pulses.append(("run", address))
+            if reset:
+                self.pulses.append("reset")
+            if retire:
+                self.pulses.append("retire")
+
+    # What scripts use
+
+    async def next_packet(self):
+        for _ in range(4000):
+            if self.received:
+                packet = self.received.pop(0)
+                assert packet.good
+                return packet
+            await self.context.tick()
+        raise AssertionError("no packet came")
+
+    async def command(self, kind, payload=b""):
+        """Sends a command; returns (kind, payload) of its answer."""
+        self.sequence = (self.sequence + 1) % 256
+        self.to_send.extend(pack(kind, payload, self.sequence))
+        packet = await self.next_packet()
+        assert packet.sequence == self.sequence
+        return packet.kind, packet.payload
+
+    async def refused(self, kind, payload, reason):
+        assert await self.command(kind, payload) == (Kind.NAK, bytes([reason]))
+
+    async def quiet(self, cycles=300):
+        await self.context.tick().repeat(cycles)
+        assert not self.received
+
+    async def issue(self, opcode, pc=7, **fields):
+        port, context = self.dut.unit.issue, self.context
+        context.set(port.payload, {"word": int.from_bytes(isa.encode(opcode, **fields), "little"), "pc": pc})
+        context.set(port.valid, 1)
+        ready = False
+        while not ready:
+            _, _, ready = await context.tick().sample(port.ready)
+        context.set(port.valid, 0)
+
+
+def write(space, address, data):
+    return struct.pack("<BI", space, address) + data
+
+
+def read(space, address, words):
+    return struct.pack("<BIH", space, address, words)
+
+
+def test_hello_status_run_reset():
+    async def script(bench):
+        kind, payload = await bench.command(Kind.HELLO)
+        assert kind == Kind.ACK
+        assert packets.unpack_fields(packets.INFO, payload) == {
+            "magic": b"SYST", "protocol": 1, "rows": 4, "cols": 3, "digest": bench.config.digest()}
+        assert await bench.command(Kind.STATUS) == (Kind.ACK, bench.status_bytes())
+        assert await bench.command(Kind.RUN, struct.pack("<I", 15)) == (Kind.ACK, b"")
+        bench.set_status(state=State.RUNNING)
+        assert await bench.command(Kind.RESET) == (Kind.ACK, b"")
+        assert bench.pulses == [("run", 15), "reset"]
+
+    Bench(cols=3, stall=0.3).run(script)
+
+
+@pytest.mark.parametrize("cols, stall", [(2, 0), (3, 0.4), (4, 0.1), (17, 0.3)])
+def test_memories_are_written_and_read(cols, stall):
+    async def script(bench):
+        rng = bench.rng
+        for _ in range(6):
+            data = rng.integers(0, 256, rng.integers(1, LONGEST - 4), np.uint8).tobytes()
+            address = int(rng.choice([0, 100, 512 - len(data)]))
+            assert await bench.command(Kind.WRITE, write(Space.UNIFIED_BUFFER, address, data)) == (Kind.ACK, b"")
+            assert bench.buffer[address:address + len(data)] == data
+            words = int(rng.choice([1, cols, cols + 1, LONGEST]))
+            address = int(rng.integers(512 - words + 1))
+            expected = bytes(bench.buffer[address:address + words])
+            assert await bench.command(Kind.READ, read(Space.UNIFIED_BUFFER, address, words)) == (Kind.ACK, expected)
+        assert await bench.command(Kind.READ, read(Space.UNIFIED_BUFFER, 511, 1)) == (Kind.ACK, bench.buffer[511:])
+        assert await bench.command(Kind.READ, read(Space.TAGS, 2, 2)) == (Kind.ACK, bench.tags[2:].tobytes())
+        bench.written.clear()
+        rows = [rng.integers(0, 256, cols, np.uint8).tobytes() for _ in range((LONGEST - 5) // cols)]
+        words = [rng.integers(0, 256, 16, np.uint8).tobytes() for _ in range(3)]
+        first = 32 - len(rows)
+        assert await bench.command(Kind.WRITE, write(Space.WEIGHTS, first, b"".join(rows))) == (Kind.ACK, b"")
+        assert await bench.command(Kind.WRITE, write(Space.INSTRUCTIONS, 13, b"".join(words))) == (Kind.ACK, b"")
+        assert bench.written == [*((Space.WEIGHTS, first + i, row) for i, row in enumerate(rows)),
+                                 *((Space.INSTRUCTIONS, 13 + i, word) for i, word in enumerate(words))]
+
+    Bench(cols=cols, stall=stall, seed=cols).run(script)
+
+
+def test_wrong_commands_are_refused_and_change_nothing():
+    ub, weights, code, tags = Space
+    cases = [
+        (0x33, b"", Reason.KIND), (Kind.ACK, b"", Reason.KIND),
+        (Kind.HELLO, b"x", Reason.LENGTH), (Kind.STATUS, b"x", Reason.LENGTH), (Kind.RESET, b"x", Reason.LENGTH),
+        (Kind.WRITE, write(ub, 0, b"")[:4], Reason.LENGTH), (Kind.READ, read(ub, 0, 1)[:6], Reason.LENGTH),
+        (Kind.READ, read(ub, 0, 1) + b"x", Reason.LENGTH), (Kind.RUN, b"\0" * 3, Reason.LENGTH),
+        (Kind.WRITE, write(tags, 0, bytes(32)), Reason.SPACE), (Kind.WRITE, write(4, 0, b"x"), Reason.SPACE),
+        (Kind.READ, read(weights, 0, 1), Reason.SPACE), (Kind.READ, read(255, 0, 1), Reason.SPACE),
+        (Kind.WRITE, write(weights, 0, bytes(7)), Reason.LENGTH), (Kind.WRITE, write(code, 0, b"x"), Reason.LENGTH),
+        (Kind.WRITE, write(code, 0, bytes(33)), Reason.LENGTH),
+        (Kind.READ, read(ub, 0, 0), Reason.LENGTH), (Kind.READ, read(ub, 0, LONGEST + 1), Reason.LENGTH),
+        (Kind.READ, read(tags, 0, 3), Reason.LENGTH),
+        (Kind.WRITE, write(ub, 512, b"x"), Reason.ADDRESS), (Kind.WRITE, write(ub, 510, b"xyz"), Reason.ADDRESS),
+        (Kind.WRITE, write(ub, 0xFFFFFFFF, b"xy"), Reason.ADDRESS),
+        (Kind.WRITE, write(weights, 31, bytes(6)), Reason.ADDRESS),
+        (Kind.WRITE, write(code, 16, bytes(16)), Reason.ADDRESS),
+        (Kind.READ, read(ub, 511, 2), Reason.ADDRESS), (Kind.READ, read(tags, 4, 1), Reason.ADDRESS),
+        (Kind.RUN, struct.pack("<I", 16), Reason.ADDRESS), (Kind.RUN, struct.pack("<I", 1 << 16), Reason.ADDRESS),
+        (Kind.DATA, b"x", Reason.UNEXPECTED), (Kind.DATA, b"", Reason.UNEXPECTED),
+    ]
+
+    async def script(bench):
+        for kind, payload, reason in cases:
+            await bench.refused(kind, payload, reason)
+        bench.set_status(state=State.RUNNING)
+        for kind, payload in ((Kind.WRITE, write(ub, 0, b"x")), (Kind.READ, read(ub, 0, 1)), (Kind.RUN, bytes(4))):
+            await bench.refused(kind, payload, Reason.BUSY)
+        assert (await bench.command(Kind.STATUS))[0] == Kind.ACK
+        assert not bench.written and not bench.pulses
+
+    Bench(cols=3).run(script)
+
+
+def test_damage_and_garbage_do_not_lock_up():
+    async def script(bench):
+        damaged = bytearray(pack(Kind.WRITE, write(Space.UNIFIED_BUFFER, 0, b"abc"), 77))
+        damaged[9] ^= 4
+        bench.to_send.extend(b"\0\x5a\x5a\x01\xff\xff" + damaged)
+        packet = await bench.next_packet()
+        assert (packet.kind, packet.sequence, packet.payload) == (Kind.NAK, 77, bytes([Reason.CRC]))
+        truncated = pack(Kind.WRITE, write(Space.UNIFIED_BUFFER, 0, bytes(40)), 78)[:30]
+        bench.to_send.extend(truncated)
+        await bench.quiet()
+        bench.to_send.extend(bytes(LONGEST + 16))
+        packet = await bench.next_packet()
+        assert (packet.kind, packet.sequence, packet.payload) == (Kind.NAK, 78, bytes([Reason.CRC]))
+        for _ in range(20):
+            bench.to_send.extend(bench.rng.choice([0x5A, 0, 1, 2, 7], 60).astype(np.uint8).tobytes())
+            bench.to_send.extend(bytes(LONGEST + 16))
+        while bench.to_send:
+            await bench.context.tick()
+        await bench.context.tick().repeat(100)
+        assert all(packet.kind == Kind.NAK for packet in bench.received)
+        bench.received.clear()
+        assert (await bench.command(Kind.HELLO))[0] == Kind.ACK
+        assert not bench.written and not bench.pulses
+
+    Bench(stall=0.2).run(script)
+
+
+@pytest.mark.parametrize("cols, stall, length", [(4, 0, 120), (3, 0.3, 61), (3, 0.3, 60), (4, 0.5, 1), (4, 0, 0)])
+def test_transfers_from_the_host(cols, stall, length):
+    async def script(bench):
+        data = bench.rng.integers(0, 256, length, np.uint8).tobytes()
+        before = bytes(bench.buffer)
+        bench.set_status(state=State.RUNNING)
+        await bench.issue(Opcode.READ_HOST_MEMORY, host_address=0xFFFFFF00, ub_address=512 - length, length=length)
+        for start in range(0, length, LONGEST - 4):
+            chunk = data[start:start + LONGEST - 4]
+            packet = await bench.next_packet()
+            assert (packet.kind, packet.sequence) == (Kind.HOST_READ, 0)
+            assert packet.payload == struct.pack("<IH", 0xFFFFFF00 + start, len(chunk))
+            await bench.refused(Kind.DATA, chunk + b"x", Reason.LENGTH)
+            assert bench.context.get(bench.dut.unit.active) and not bench.pulses
+            assert await bench.command(Kind.DATA, chunk) == (Kind.ACK, b"")
+        await bench.quiet(20)
+        assert bench.pulses == ["retire"] and not bench.context.get(bench.dut.unit.active)
+        assert bench.buffer == before[:512 - length] + data
+        await bench.refused(Kind.DATA, b"x", Reason.UNEXPECTED)
+
+    Bench(cols=cols, stall=stall, seed=length).run(script)
+
+
+@pytest.mark.parametrize("cols, stall, length", [(4, 0, 120), (3, 0.3, 61), (3, 0.3, 60), (4, 0.5, 1), (4, 0, 0)])
+def test_transfers_to_the_host(cols, stall, length):
+    async def script(bench):
+        bench.set_status(state=State.RUNNING)
+        await bench.issue(Opcode.WRITE_HOST_MEMORY, host_address=77, ub_address=512 - length, length=length)
+        got = b""
+        while len(got) < length:
+            packet = await bench.next_packet()
+            assert (packet.kind, packet.sequence) == (Kind.HOST_WRITE, 0)
+            assert struct.unpack("<I", packet.payload[:4])[0] == 77 + len(got)
+            got += packet.payload[4:]
+        await bench.quiet(20)
+        assert got == bench.buffer[512 - length:]
+        assert bench.pulses == ["retire"]
+
+    Bench(cols=cols, stall=stall, seed=length).run(script)
+
+
+def test_clear_gives_a_transfer_up_but_completes_its_packet():
+    async def script(bench):
+        bench.set_status(state=State.RUNNING)
+        await bench.issue(Opcode.WRITE_HOST_MEMORY, ub_address=3, length=200)
+        await bench.context.tick().repeat(20)
+        bench.context.set(bench.dut.clear, 1)
+        await bench.context.tick()
+        bench.context.set(bench.dut.clear, 0)
+        bench.set_status(state=State.IDLE)
+        packet = await bench.next_packet()
+        assert packet.payload[4:] == bench.buffer[3:63]
+        await bench.quiet()
+        assert await bench.command(Kind.READ, read(Space.UNIFIED_BUFFER, 9, 5)) == (Kind.ACK, bench.buffer[9:14])
+        await bench.issue(Opcode.READ_HOST_MEMORY, length=4)
+        assert (await bench.next_packet()).kind == Kind.HOST_READ
+        bench.context.set(bench.dut.clear, 1)
+        await bench.context.tick()
+        bench.context.set(bench.dut.clear, 0)
+        await bench.refused(Kind.DATA, b"abcd", Reason.UNEXPECTED)
+        assert not bench.written and not bench.pulses
+
+    Bench().run(script)
+
+
+def test_own_packets_and_answers_do_not_mix():
+    async def script(bench):
+        context, dut = bench.context, bench.dut
+        bench.set_status(state=State.RUNNING)
+        await bench.issue(Opcode.WRITE_HOST_MEMORY, ub_address=0, length=180)
+        context.set(dut.interrupt.payload, 0xBEEF)
+        context.set(dut.interrupt.valid, 1)
+        for number in range(4):
+            bench.to_send.extend(pack(Kind.HELLO, b"", 10 + number))
+        ready = False
+        while not ready:
+            _, _, ready = await context.tick().sample(dut.interrupt.ready)
+        context.set(dut.interrupt.valid, 0)
+        while "retire" not in bench.pulses:
+            await context.tick()
+        bench.set_status(state=State.FAULTED, fault=Fault.DEADLOCK)
+        context.set(dut.stopped, 1)
+        await context.tick()
+        context.set(dut.stopped, 0)
+        found = [await bench.next_packet() for _ in range(3 + 1 + 4 + 1)]
+        await bench.quiet()
+        by_kind = {kind: [p.payload for p in found if p.kind == kind] for kind in {p.kind for p in found}}
+        assert b"".join(p[4:] for p in by_kind.pop(Kind.HOST_WRITE)) == bench.buffer[:180]
+        assert by_kind.pop(Kind.INTERRUPT) == [b"\xef\xbe"]
+        assert by_kind.pop(Kind.STOPPED) == [bench.status_bytes()]
+        assert [p.sequence for p in found if p.kind == Kind.ACK] == [10, 11, 12, 13]
+        assert set(by_kind) == {Kind.ACK}
+
+    Bench(stall=0.2).run(script)
+
+
+def test_bytes_stream_at_one_a_cycle():
+    async def script(bench):
+        for kind, payload, moved in ((Kind.WRITE, write(Space.UNIFIED_BUFFER, 0, bytes(59)), 2 * 59),
+                                     (Kind.READ, read(Space.UNIFIED_BUFFER, 0, LONGEST), LONGEST)):
+            start = bench.cycle
+            await bench.command(kind, payload)
+            assert bench.cycle - start < moved + 60
+
+    Bench(cols=4).run(script)
