@@ -39,7 +39,9 @@ class BufferBank(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = cells = memory.Memory(shape=8, depth=self._depth, init=[])
+        # Nobody relies on what a read finds of a write in the same cycle; without the attribute yosys would build the
+        # comparators and bypasses that define it.
+        m.submodules.memory = cells = memory.Memory(shape=8, depth=self._depth, init=[], attrs={"no_rw_check": 1})
         write = cells.write_port()
         m.d.comb += [write.en.eq(self.write.en), write.addr.eq(self.write.address), write.data.eq(self.write.data)]
         for own in (self.matrix, self.vector):
@@ -73,7 +75,7 @@ class UnifiedBuffer(wiring.Component):
     Latency
     -------
     Reads take BUFFER_READ_LATENCY cycles, one a cycle. A write is visible to a read that comes a cycle later, the
-    vector unit's to one that comes two cycles later.
+    vector unit's to one that comes two cycles later; what earlier reads find of it is arbitrary.
     """
 
     def __init__(self, config):
