@@ -11,15 +11,12 @@ import click
 import numpy as np
 from rich.progress import BarColumn, Progress, TextColumn
 from systolith.rtl import isa
-from systolith.rtl.config import PRESETS, Config, ConfigError, load_config
-from systolith.rtl.isa import IsaError
-from systolith.sim.verilator import BuildError
+from systolith.rtl.config import PRESETS, Config, load_config
+from systolith.rtl.errors import UserError
 
 from .devices import DEVICES, open_device
-from .driver import DeviceError
-from .graph import ModelError
 from .inputs import InputError, load_inputs, random_inputs
-from .program import Program, ProgramError
+from .program import Program
 from .report import console, print_answers, print_info, print_run, status_console
 
 __all__ = ["main"]
@@ -35,8 +32,10 @@ def _command(function):
     def wrapped(*args, **kwargs):
         try:
             return function(*args, **kwargs)
-        except (ConfigError, IsaError, ModelError, ProgramError, DeviceError, BuildError) as error:
+        except UserError as error:
             raise _Failure(str(error)) from None
+        except BrokenPipeError:
+            raise
         except OSError as error:
             raise _Failure(f"{error.filename}: {error.strerror}") from None
     return wrapped
@@ -99,7 +98,7 @@ def _outputs_file(path, graph, results):
 @click.option("--output", "output_path", metavar="FILE", help="Keep the outputs: .npz, array y, one inference a row.")
 @_config
 @click.option("--device", default="rtl", show_default=True, type=click.Choice(list(DEVICES)),
-              help="; ".join(f"{name}: {text}" for name, (_, text) in DEVICES.items()) + ".")
+              help="; ".join(f"{name}: {text}" for name, (*_, text) in DEVICES.items()) + ".")
 @click.option("--check", is_flag=True, help="Compare every operator's output with the reference interpreter.")
 @click.option("--seed", default=0, show_default=True, help="Of the random input.")
 @_json

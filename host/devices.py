@@ -1,14 +1,13 @@
 """The devices a program can run on, by the name that the command line gives them."""
 
-from systolith.sim.model_device import ModelDevice
-from systolith.sim.verilator import VerilatorDevice
+from importlib import import_module
 
 __all__ = ["DEVICES", "open_device"]
 
-#: Name to (class, description).
+#: Name to (module, class, description). A module is imported when its device is opened: only `rtl` needs Amaranth.
 DEVICES = {
-    "rtl": (VerilatorDevice, "the chip's Verilog, simulated by Verilator"),
-    "model": (ModelDevice, "the numpy golden model; needs no compiler"),
+    "rtl": ("systolith.sim.verilator", "VerilatorDevice", "the chip's Verilog, simulated by Verilator"),
+    "model": ("systolith.sim.model_device", "ModelDevice", "the numpy golden model; needs no compiler"),
 }
 
 
@@ -20,4 +19,5 @@ def open_device(name, config):
     BuildError
         If the simulation cannot be built.
     """
-    return DEVICES[name][0](config)
+    module, cls, _ = DEVICES[name]
+    return getattr(import_module(module), cls)(config)

@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+from systolith.rtl.errors import UserError
 
 __all__ = ["Graph", "ModelError", "Operator", "Tensor", "activation_range", "window"]
 
 
-class ModelError(ValueError):
+class ModelError(UserError):
     """A model that cannot be used; the message is one full sentence."""
 
 

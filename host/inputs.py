@@ -4,13 +4,12 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
-
-from .graph import ModelError
+from systolith.rtl.errors import UserError
 
 __all__ = ["InputError", "load_inputs", "random_inputs"]
 
 
-class InputError(ModelError):
+class InputError(UserError):
     """An input file that does not fit the model; the message is one full sentence."""
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from systolith.rtl.config import Config
+from systolith.rtl.errors import UserError
 
 from .compiler.layout import Layout
 from .graph import Graph, Operator, Tensor
@@ -21,7 +22,7 @@ MAGIC = b"SYSTOLITH\x00"
 VERSION = 1
 
 
-class ProgramError(ValueError):
+class ProgramError(UserError):
     """A program file that cannot be used; the message is one full sentence."""
 
 

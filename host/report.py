@@ -1,12 +1,15 @@
 """Reports for people: tables in the terminal."""
 
+import sys
+
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
 __all__ = ["console", "print_answers", "print_info", "print_run", "status_console"]
 
-console = Console()
+#: Wide enough for the tables where the output is no terminal.
+console = Console(width=None if sys.stdout.isatty() else 120)
 status_console = Console(stderr=True)
 
 
@@ -18,7 +21,9 @@ def _table(title, *columns):
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
     for name in columns:
         left = name in ("layer", "op", "unit", "why", "parameter", "meaning", "instruction", "answers", "field")
-        table.add_column(name, justify="left" if left else "right", overflow="fold")
+        # Converters make layer names of hundreds of characters: their beginning will do.
+        long = {"no_wrap": True, "overflow": "ellipsis", "max_width": 44} if name == "layer" else {"overflow": "fold"}
+        table.add_column(name, justify="left" if left else "right", **long)
     return table
 
 

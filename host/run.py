@@ -94,7 +94,7 @@ def describe(program, device, results, mismatches):
                "utilisation": _ratio(info.macs, cycles, program.config.macs)}
               for info, cycles in zip(program.layers, results[0].layer_cycles)]
     macs = sum(info.macs for info in program.layers)
-    cycles = counters.get("cycles", 0)
+    cycles = counters.get("cycles") or None
     return {
         "model": program.model, "config": program.config.name, "device": device, "inputs": len(results),
         "outputs_equal": None if mismatches is None else not mismatches,
@@ -102,7 +102,7 @@ def describe(program, device, results, mismatches):
         "first_mismatch": mismatches[0] if mismatches else None,
         "cycles": cycles, "ideal_cycles": -(-macs // program.config.macs),
         "utilisation": _ratio(macs, cycles, program.config.macs),
-        "counters": counters, "layers": layers,
+        "counters": counters if cycles else None, "layers": layers,
         "host_operators": [{"name": i.name, "op": i.op, "reason": i.reason}
                            for i in program.layers if i.unit == "host"],
     }

@@ -120,10 +120,11 @@ class Session:
             yield current, index
 
     def _layer_cycles(self, ends):
-        """Cycles of each operator: what it added to the end of all before it; None for the host's and untagged ones."""
+        """Cycles of each operator: what it added to the end of all before it; None for the host's and untagged ones, and
+        on a device without time."""
         cycles, last = [], 0
         for index in range(len(self._program.layers)):
-            if index in ends:
+            if ends.get(index):
                 cycles.append(max(0, ends[index] - last))
                 last = max(last, ends[index])
             else:

@@ -139,10 +139,11 @@ def _quantisation(table, shape, dtype, where):
     if scale.size > 1 and not (0 <= axis < len(shape) and scale.size == shape[axis]):
         raise ModelError(f"{where} of shape {list(shape)} has {scale.size} scales for dimension {axis}, "
                          "expected one, or one for each index")
-    if scale.size != zero_point.size or not np.all(np.isfinite(scale) & (scale > 0)) or np.any(
+    # Within these bounds no quotient of scales leaves float32; dead channels have scales down to about 1e-11.
+    if scale.size != zero_point.size or not np.all((scale >= 1e-30) & (scale <= 1e8)) or np.any(
             np.abs(zero_point * 2 + 1) > 255):
-        raise ModelError(f"{where} has scales or zero points out of range, expected positive scales and as many "
-                         "zero points between -128 and 127")
+        raise ModelError(f"{where} has scales or zero points out of range, expected scales between 1e-30 and 1e8 and "
+                         "as many zero points between -128 and 127")
     return scale, zero_point, axis
 
 

@@ -7,6 +7,8 @@ import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .errors import UserError
+
 __all__ = ["ADDRESS_BITS", "PRESETS", "Config", "ConfigError", "load_config"]
 
 #: Width of a unified-buffer byte address; address arithmetic in every unit is modulo 2**ADDRESS_BITS,
@@ -14,7 +16,7 @@ __all__ = ["ADDRESS_BITS", "PRESETS", "Config", "ConfigError", "load_config"]
 ADDRESS_BITS = 26
 
 
-class ConfigError(ValueError):
+class ConfigError(UserError):
     """A configuration that cannot be built; the message is one full sentence."""
 
 
@@ -74,7 +76,7 @@ class Config:
         need(self.weight_memory in ("sram", "external"), "weight_memory", "'sram' or 'external'")
         need(self.rows <= self.weight_memory_rows <= 1 << 28, "weight_memory_rows",
              f"between rows ({self.rows}) and {1 << 28}")
-        need(1 <= self.requantise_lanes and self.cols % self.requantise_lanes == 0
+        need(self.requantise_lanes >= 1 and self.cols % self.requantise_lanes == 0
              and self.cols // self.requantise_lanes >= 2, "requantise_lanes",
              f"a divisor of cols ({self.cols}), at most half of it")
         need(0 <= self.vector_taps <= 8, "vector_taps", "between 0 and 8")
@@ -133,7 +135,8 @@ class Config:
         known = {f.name for f in dataclasses.fields(cls)}
         for key in values:
             if key not in known:
-                raise ConfigError(f"{key!r} is not a parameter of a configuration; known are {', '.join(sorted(known))}")
+                names = ", ".join(sorted(known))
+                raise ConfigError(f"{key!r} is not a parameter of a configuration; known are {names}")
         start = PRESETS[base].as_dict() if base else {}
         return cls(**{**start, "name": name, **values})
 

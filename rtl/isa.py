@@ -7,25 +7,48 @@ Run (modulo 2**16: the difference must stay below 2**15). Work instructions are 
 Each instruction goes to the in-order queue of its unit; units overlap. `Set_Configuration` travels through the queue of
 the unit it configures, so it takes effect between the instructions around it.
 
-Source of the set: Jouppi et al., "In-Datacenter Performance Analysis of a Tensor Processing Unit", ISCA 2017, section 2;
-Vector and the loop nests are ours.
+Source of the set: Jouppi et al., "In-Datacenter Performance Analysis of a Tensor Processing Unit", ISCA 2017,
+section 2; Vector and the loop nests are ours.
 """
 
 import enum
 from dataclasses import dataclass
 
 from .config import ADDRESS_BITS
+from .errors import UserError
 
-__all__ = ["AVERAGE_FRACTION", "CONFIG", "FIELDS_HEAD", "INSTRUCTION_BITS", "INSTRUCTION_BYTES", "SEMAPHORE_BITS", "TABLE", "ConfigRegister",
-           "Destination", "Fault", "Field", "Function", "Instruction", "IsaError", "Opcode", "SINK", "Unit", "assemble",
-           "assemble_line", "decode", "disassemble", "encode", "signed"]
+__all__ = [
+    "AVERAGE_FRACTION",
+    "CONFIG",
+    "FIELDS_HEAD",
+    "INSTRUCTION_BITS",
+    "INSTRUCTION_BYTES",
+    "SEMAPHORE_BITS",
+    "SINK",
+    "TABLE",
+    "ConfigRegister",
+    "Destination",
+    "Fault",
+    "Field",
+    "Function",
+    "Instruction",
+    "IsaError",
+    "Opcode",
+    "Unit",
+    "assemble",
+    "assemble_line",
+    "decode",
+    "disassemble",
+    "encode",
+    "signed",
+]
 
 INSTRUCTION_BITS = 128
 INSTRUCTION_BYTES = INSTRUCTION_BITS // 8
 SEMAPHORE_BITS = 16
 
 
-class IsaError(ValueError):
+class IsaError(UserError):
     """Text or bytes that are no instruction; the message is one full sentence."""
 
 
@@ -148,7 +171,7 @@ TABLE = {i.opcode: i for i in (
     Instruction("Write_Host_Memory", Opcode.WRITE_HOST_MEMORY, Unit.HOST, True, _HOST,
                 "Sends bytes of the unified buffer to the host."),
     Instruction("Read_Weights", Opcode.READ_WEIGHTS, Unit.WEIGHT, True, (
-        Field("destination", 2, "0 array (weight FIFO), 1 activation parameters, 2 vector parameters, 3 function table"),
+        Field("destination", 2, "0 array (weight FIFO), 1 activation and 2 vector parameters, 3 function table"),
         Field("slot", 3, "parameter slot for destinations 1 and 2"),
         Field("address", 28, "first row in the weight memory"),
         Field("count", 20, "rows; 0 does nothing")),
@@ -201,7 +224,8 @@ TABLE = {i.opcode: i for i in (
         Field("index1", 5, "second register; written after the first"),
         Field("value1", 32, "its value")),
         "Writes two configuration registers of a unit, in order with the unit's instructions."),
-    Instruction("Halt", Opcode.HALT, Unit.NONE, False, (), "Waits until every unit has retired all its work, then stops."),
+    Instruction("Halt", Opcode.HALT, Unit.NONE, False, (),
+                "Waits until every unit has retired all its work, then stops."),
 )}
 
 _S = ADDRESS_BITS
