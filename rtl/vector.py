@@ -1,0 +1,239 @@
+"""The vector unit: depthwise convolution, pooling and element-wise arithmetic on the unified buffer."""
+
+from itertools import pairwise
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+from amaranth.lib import data, fifo, wiring
+from amaranth.lib.wiring import In, Out
+
+from .config import ADDRESS_BITS
+from .delay import delayed
+from .interfaces import BUFFER_READ_LATENCY, BufferRead, BufferWrite, LoadBus, UnitPort, field
+from .isa import CONFIG, SINK, Destination, Fault, Function, Opcode, Unit
+from .parameters import ParameterStore
+from .requantise import RequantiseLane
+from .stamp import place
+from .vector_address import SettingsLayout, StepLayout, VectorAddress
+from .vector_element_lane import ElementLane
+from .vector_tap_lane import TapLane
+from .vector_weights import DepthwiseWeights
+from .vector_window import VectorWindow
+
+__all__ = ["VectorUnit", "write_delay"]
+
+_REGISTERS = {r.name: r for r in CONFIG[Unit.VECTOR]}
+
+#: Registers from this one on act on data in flight; those before it only on the address generator.
+_FIRST_LATE = _REGISTERS["zero_point"].index
+
+
+def _hold_delay(config):
+    """Cycles from the last read of a step (its `en`) to its reduced values."""
+    return BUFFER_READ_LATENCY + TapLane.reduce_delay(config.vector_taps) + 1
+
+
+def _requantise_delay(config):
+    """Cycles from the last read of a step to its first beat at the requantise lanes."""
+    return _hold_delay(config) + 1 + ElementLane.LATENCY
+
+
+def write_delay(config):
+    """Cycles from the last read of a step (its `en`) to the write of its output."""
+    return _requantise_delay(config) + RequantiseLane.LATENCY + config.beats
+
+
+class VectorUnit(wiring.Component):
+    """Executes Vector and the vector unit's Set_Configuration.
+
+    A pipeline without back-pressure: `VectorAddress` reads one vector a cycle, `cols` TapLanes reduce the reads of a
+    step, then requantise_lanes ElementLanes and RequantiseLanes take `beats` cycles to turn the step into one write.
+    What an instruction owns travels with its reads, so the next one may start behind it. Configuration registers that
+    the lanes use are written when nothing is in flight; the others as soon as all reads are made.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    unit : Out(UnitPort())
+    buffer_read : Out(BufferRead(cols))
+    buffer_write : Out(BufferWrite(cols))
+    load : In(LoadBus(config))
+
+    Latency
+    -------
+    A step of x takes max(reads, beats) cycles. Its output is written `write_delay(config)` cycles after its last read.
+    An instruction retires one cycle after the write of its last step, or after as long if it does nothing. One cycle
+    without a read lies between two instructions.
+
+    Errors
+    ------
+    UNIFIED_BUFFER_RANGE, once all writes before the bad address are made.
+    """
+
+    def __init__(self, config):
+        self._config = config
+        super().__init__({"unit": Out(UnitPort()), "buffer_read": Out(BufferRead(config.cols)),
+                          "buffer_write": Out(BufferWrite(config.cols)), "load": In(LoadBus(config))})
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        m.submodules.address = address = VectorAddress(config)
+        m.d.comb += [self.buffer_read.en.eq(address.step.read), self.buffer_read.address.eq(address.read_address)]
+
+        # steps[i] is the control of the read that was made i cycles ago.
+        retire = write_delay(config) + 1
+        steps = [address.step] + [Signal(StepLayout(config), name=f"step_{i}") for i in range(1, retire + 1)]
+        m.d.sync += [after.eq(before) for before, after in pairwise(steps)]
+
+        in_flight = Signal(range(retire + 2))
+        with m.If(address.running):
+            m.d.sync += in_flight.eq(retire + 1)
+        with m.Elif(in_flight != 0):
+            m.d.sync += in_flight.eq(in_flight - 1)
+        m.d.comb += [
+            self.unit.active.eq(address.running | (in_flight != 0)),
+            self.unit.retire.eq(steps[retire].retire),
+            # After a fault nothing enters the pipeline any more, and this happens once.
+            self.unit.fault.eq(Mux(address.fault & (in_flight == 1), Fault.UNIFIED_BUFFER_RANGE, Fault.NONE)),
+            self.unit.fault_pc.eq(address.fault_pc),
+        ]
+
+        settings = self._issue(m, address, in_flight == 0)
+        values = self._reduce(m, platform, steps)
+        results = self._requantise(m, platform, steps, settings, values)
+        self._write(m, address, steps, results)
+        return m
+
+    def _issue(self, m, address, drained):
+        """Passes Vector on to the address generator, executes Set_Configuration; returns the registers."""
+        settings = Signal(SettingsLayout())
+        issue = self.unit.issue
+        word = issue.payload.word
+        is_vector = field(word, Opcode.VECTOR, "opcode") == Opcode.VECTOR
+        writes = [(field(word, Opcode.SET_CONFIGURATION, f"index{i}"),
+                   field(word, Opcode.SET_CONFIGURATION, f"value{i}")) for i in range(2)]
+        late = Cat((index >= _FIRST_LATE) & (index != SINK) for index, _ in writes).any()
+        m.d.comb += [
+            address.settings.eq(settings),
+            address.issue.payload.eq(issue.payload),
+            address.issue.valid.eq(issue.valid & is_vector),
+            issue.ready.eq(address.issue.ready & (is_vector | ~late | drained)),
+        ]
+        with m.If(issue.valid & issue.ready & ~is_vector):
+            for index, value in writes:
+                with m.Switch(index):
+                    for register in _REGISTERS.values():
+                        with m.Case(register.index):
+                            m.d.sync += settings[register.name].eq(value)
+        return settings
+
+    def _reduce(self, m, platform, steps):
+        """Window, weights and a TapLane a column; returns the reduced values, 32 bits a column."""
+        config = self._config
+        m.submodules.weights = weights = DepthwiseWeights(config)
+        m.submodules.window = window = VectorWindow(config)
+        read = steps[BUFFER_READ_LATENCY]
+        reduce = steps[_hold_delay(config) - 1]
+        wiring.connect(m, wiring.flipped(self.load), weights.load)
+        m.d.comb += [
+            weights.slot.eq(steps[BUFFER_READ_LATENCY - DepthwiseWeights.LATENCY].slot),
+            weights.tap1.eq(steps[BUFFER_READ_LATENCY - DepthwiseWeights.LATENCY].tap1),
+            window.tap1.eq(steps[BUFFER_READ_LATENCY - VectorWindow.LATENCY].tap1),
+            window.en.eq(read.read),
+            window.vector.eq(self.buffer_read.data),
+        ]
+        # One slice a byte: a slice of a slice of a wide signal is slow to elaborate.
+        window_bytes, weight_bytes = window.window.as_value(), weights.weights.as_value()
+        values = []
+        for c in range(config.cols):
+            lane = place(m, f"tap_lane_{c}", TapLane(config.vector_taps), platform)
+            places = [k * config.cols + c for k in range(config.vector_taps)]
+            m.d.comb += [
+                lane.window.eq(Cat(window_bytes.word_select(i, 8) for i in places)),
+                lane.weights.eq(Cat(weight_bytes.word_select(i, 8) for i in places)),
+                lane.weighted.eq(read.function == Function.DEPTHWISE),
+                lane.en.eq(reduce.read), lane.first.eq(reduce.first), lane.function.eq(reduce.function),
+            ]
+            values.append(lane.value)
+        return Cat(values)
+
+    def _requantise(self, m, platform, steps, settings, values):
+        """The beats of a step through the lanes; returns the results of a beat, 8 bits a lane."""
+        config = self._config
+        lanes = config.requantise_lanes
+        held, function = Signal(32 * config.cols, reset_less=True), Signal(3, reset_less=True)
+        m.d.sync += held.eq(held[32 * lanes:])
+        step = steps[_hold_delay(config)]
+        with m.If(step.last):
+            m.d.sync += [held.eq(values), function.eq(step.function)]
+
+        bias, multiplier, shift, zero_point = self._parameters(m, steps, settings)
+        results = []
+        for i in range(lanes):
+            element = place(m, f"element_lane_{i}", ElementLane(), platform)
+            lane = place(m, f"requantise_lane_{i}", RequantiseLane(), platform)
+            m.d.comb += [
+                element.value.eq(held.word_select(i, 32)), element.function.eq(function),
+                element.zero_point_a.eq(settings.zero_point_a), element.zero_point_b.eq(settings.zero_point_b),
+                element.multiplier_a.eq(settings.multiplier_a), element.multiplier_b.eq(settings.multiplier_b),
+                element.shift_a.eq(settings.shift_a), element.shift_b.eq(settings.shift_b),
+                lane.accumulator.eq(element.accumulator), lane.bias.eq(bias[i]),
+                lane.multiplier.eq(multiplier[i]), lane.shift.eq(shift[i]), lane.zero_point.eq(zero_point),
+                lane.minimum.eq(settings.minimum), lane.maximum.eq(settings.maximum),
+            ]
+            results.append(lane.result)
+        return Cat(results)
+
+    def _parameters(self, m, steps, settings):
+        """Parameters of each requantise lane for the beat that reaches it, and the zero point."""
+        config = self._config
+        m.submodules.parameters = store = ParameterStore(config, Destination.VECTOR)
+        wiring.connect(m, wiring.flipped(self.load), store.load)
+
+        # Asked for so early that after one cycle of choosing they meet the beat behind the element lanes.
+        beat, slot, function = Signal(range(config.beats)), Signal(3), Signal(3)
+        step = steps[_requantise_delay(config) - ParameterStore.LATENCY - 2]
+        m.d.sync += beat.eq(beat + 1)
+        with m.If(step.last):
+            m.d.sync += [beat.eq(0), slot.eq(step.slot), function.eq(step.function)]
+        m.d.comb += [store.slot.eq(slot), store.beat.eq(beat)]
+
+        lanes = config.requantise_lanes
+        bias, multiplier, shift = (Signal.like(port, name=name, reset_less=True) for name, port in (
+            ("bias", store.bias), ("multiplier", store.multiplier), ("shift", store.shift)))
+        zero_point = Signal(signed(8), reset_less=True)
+        m.d.sync += [bias.eq(0), zero_point.eq(settings.zero_point)]
+        with m.Switch(delayed(m, function, ParameterStore.LATENCY)):
+            with m.Case(Function.DEPTHWISE, Function.SUM, Function.AVERAGE):
+                m.d.sync += [bias.eq(store.bias), multiplier.eq(store.multiplier), shift.eq(store.shift)]
+            with m.Case(Function.MAXIMUM):
+                # The identity.
+                m.d.sync += [multiplier.eq(Const(1 << 30, 31).replicate(lanes)), shift.eq(Const(1, 7).replicate(lanes)),
+                             zero_point.eq(0)]
+            with m.Default():
+                m.d.sync += [multiplier.eq(settings.multiplier_out[:31].replicate(lanes)),
+                             shift.eq(settings.shift_out[:7].replicate(lanes))]
+        return bias, multiplier, shift, zero_point
+
+    def _write(self, m, address, steps, results):
+        """Collects the beats of an output and writes it where the address generator said."""
+        config = self._config
+        collected = Signal(8 * config.cols, reset_less=True)
+        m.d.sync += collected.eq(Cat(collected[8 * config.requantise_lanes:], results))
+
+        target_layout = data.StructLayout({"address": ADDRESS_BITS, "columns": 9})
+        m.submodules.targets = targets = fifo.SyncFIFOBuffered(
+            width=target_layout.size, depth=write_delay(config) // config.beats + 2)
+        target = data.View(target_layout, targets.r_data)
+        m.d.comb += [
+            targets.w_en.eq(address.step.output),
+            targets.w_data.eq(Cat(address.write_address, address.columns)),
+            targets.r_en.eq(self.buffer_write.en),
+            self.buffer_write.en.eq(steps[write_delay(config)].output),
+            self.buffer_write.address.eq(target.address),
+            self.buffer_write.count.eq(target.columns),
+            self.buffer_write.data.eq(collected),
+        ]

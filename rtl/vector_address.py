@@ -1,0 +1,186 @@
+"""The loop nest of the vector unit: which vectors a Vector instruction reads, and where its outputs go."""
+
+from amaranth.hdl import Cat, Module, Mux, Shape, Signal, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .config import ADDRESS_BITS
+from .interfaces import PC_BITS, IssueLayout, field
+from .isa import CONFIG, TABLE, Function, Opcode, Unit
+
+__all__ = ["SettingsLayout", "StepLayout", "VectorAddress"]
+
+_COUNT_BITS = 14
+
+
+class SettingsLayout(data.StructLayout):
+    """The vector unit's configuration registers, by their names in `isa.CONFIG`."""
+    def __init__(self):
+        super().__init__({r.name: Shape(r.width, r.signed) for r in CONFIG[Unit.VECTOR]})
+
+
+class StepLayout(data.StructLayout):
+    """What travels beside each vector read.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    read : 1
+        A vector is read. Low in the token that only retires an instruction without work.
+    first, last : 1
+        It is the first, the last of its step of x.
+    output : 1
+        With `last`: the step makes an output.
+    retire : 1
+        It is the instruction's last.
+    tap1 : range(vector_kernel_rows)
+        Number of the outer tap (depthwise: kernel row).
+    function, slot : 3
+        Those of the instruction.
+    """
+    def __init__(self, config):
+        super().__init__({"read": 1, "first": 1, "last": 1, "output": 1, "retire": 1,
+                          "tap1": range(config.vector_kernel_rows), "function": 3, "slot": 3})
+
+
+class VectorAddress(wiring.Component):
+    """Walks y, x, tap1, tap0 and gives one read a cycle; the last reads of two steps of x are at least `beats` apart.
+
+    Every address is checked before it is used; with the first that is out of range the walk ends for good.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    issue : In(stream of IssueLayout)
+        Vector instructions. Not ready while one runs, nor after a fault.
+    settings : In(SettingsLayout)
+        Stable while an instruction runs.
+    running : Out(1)
+        An instruction is being walked; it ends in the cycle before the last token.
+    step : Out(StepLayout(config))
+        All 0 in a cycle without a token.
+    read_address : Out(26), byte address of the read, with `step.read`
+    write_address : Out(26), byte address of the output, with `step.output`
+    columns : Out(9), bytes of the output, with `step.output`
+    fault : Out(1)
+        An address was out of range. Stays until reset.
+    fault_pc : Out(16), address of that instruction
+
+    Latency
+    -------
+    The first token comes START_LATENCY cycles after the instruction is taken. Between the last token of an
+    instruction and the first of the next, one cycle stays empty.
+    """
+
+    START_LATENCY = 2
+
+    def __init__(self, config):
+        self._config = config
+        super().__init__({
+            "issue": In(stream.Signature(IssueLayout())), "settings": In(SettingsLayout()),
+            "running": Out(1), "step": Out(StepLayout(config)),
+            "read_address": Out(ADDRESS_BITS), "write_address": Out(ADDRESS_BITS),
+            "columns": Out(9), "fault": Out(1), "fault_pc": Out(PC_BITS)})
+
+    def elaborate(self, platform):
+        m = Module()
+        config, settings = self._config, self.settings
+        start = {f.name: field(self.issue.payload.word, Opcode.VECTOR, f.name) for f in TABLE[Opcode.VECTOR].fields}
+
+        running, empty = self.running, Signal()
+        function, slot = Signal(3), Signal(3)
+        columns = Signal(9)
+        pc = Signal(PC_BITS)
+        write_limit = Signal(ADDRESS_BITS)
+
+        # The four loops, innermost first. A loop counts down from two less than its length, so that the sign bit alone
+        # tells its last round. `addresses[i]` is where the current round of loop i began; addresses[0] is read.
+        counts = (settings.tap0_count, settings.tap1_count, settings.x_count, start["y_count"])
+        strides = (settings.tap0_stride, settings.tap1_stride, settings.x_stride, settings.y_stride)
+        remaining = [Signal(signed(_COUNT_BITS + 1), name=f"remaining_{i}") for i in range(4)]
+        addresses = [Signal(ADDRESS_BITS, name=f"address_{i}") for i in range(4)]
+        is_last = [r[-1] for r in remaining]
+        tap1, first = Signal(range(config.vector_kernel_rows)), Signal()
+        last, last_x = Signal(), Signal()
+        m.d.comb += [last.eq(is_last[0] & is_last[1]), last_x.eq(last & is_last[2])]
+
+        # Steps of x until the next output, less one: negative means that this step makes it. A column_step of 0
+        # gives the same sign as 1.
+        until_output = Signal(signed(_COUNT_BITS + 1))
+        until_first, until_next = Signal.like(until_output), Signal.like(until_output)
+        write_row, write_address = Signal(ADDRESS_BITS), Signal(ADDRESS_BITS)
+        output = Signal()
+        m.d.comb += output.eq(last & until_output[-1])
+
+        pace = Signal(range(config.beats))
+        advance, out_of_range = Signal(), Signal()
+        m.d.comb += [
+            advance.eq(running & (~last | (pace == 0) | empty)),
+            out_of_range.eq((addresses[0] > config.unified_buffer_bytes - config.cols)
+                            | (output & (write_address > write_limit))),
+            self.issue.ready.eq(~running & ~self.fault),
+        ]
+        with m.If(pace != 0):
+            m.d.sync += pace.eq(pace - 1)
+
+        m.d.sync += self.step.eq(0)
+        with m.If(self.issue.valid & self.issue.ready):
+            m.d.sync += [
+                running.eq(1), first.eq(1), tap1.eq(0), pc.eq(self.issue.payload.pc),
+                empty.eq(Cat(count == 0 for count in counts).any()),
+                function.eq(start["function"]), slot.eq(start["slot"]), columns.eq(start["columns"]),
+                write_limit.eq(config.unified_buffer_bytes - start["columns"]),
+                [r.eq(count - 2) for r, count in zip(remaining, counts)],
+                [address.eq(start["in_address"]) for address in addresses],
+                write_row.eq(start["out_address"]), write_address.eq(start["out_address"]),
+            ]
+            # All functions but DEPTHWISE make an output in every step.
+            depthwise = start["function"] == Function.DEPTHWISE
+            for until in (until_output, until_first):
+                m.d.sync += until.eq(Mux(depthwise, settings.first_column, 0) - 1)
+            m.d.sync += until_next.eq(Mux(depthwise, settings.column_step, 0) - 2)
+
+        with m.Elif(advance & empty):
+            m.d.sync += [running.eq(0), self.step.retire.eq(1)]
+
+        with m.Elif(advance & out_of_range):
+            m.d.sync += [running.eq(0), self.fault.eq(1), self.fault_pc.eq(pc)]
+
+        with m.Elif(advance):
+            m.d.sync += [
+                self.step.read.eq(1), self.step.first.eq(first), self.step.last.eq(last), self.step.output.eq(output),
+                self.step.retire.eq(last_x & is_last[3]), self.step.tap1.eq(tap1),
+                self.step.function.eq(function), self.step.slot.eq(slot),
+                self.read_address.eq(addresses[0]), self.write_address.eq(write_address), self.columns.eq(columns),
+                first.eq(last),
+            ]
+            base, stride, next_address = Signal(ADDRESS_BITS), Signal(ADDRESS_BITS), Signal(ADDRESS_BITS)
+            m.d.comb += next_address.eq(base + stride)
+            for i in range(4):
+                with m.If(~is_last[i]) if i == 0 else m.Elif(~is_last[i]):
+                    m.d.comb += [base.eq(addresses[i]), stride.eq(strides[i])]
+                    m.d.sync += [
+                        remaining[i].eq(remaining[i] - 1),
+                        [remaining[j].eq(counts[j] - 2) for j in range(i)],
+                        [addresses[j].eq(next_address) for j in range(i + 1)],
+                    ]
+            with m.Else():
+                m.d.sync += running.eq(0)
+
+            with m.If(last):
+                m.d.sync += [tap1.eq(0), pace.eq(config.beats - 1), until_output.eq(until_output - 1)]
+            with m.Elif(is_last[0]):
+                m.d.sync += tap1.eq(tap1 + 1)
+            with m.If(output):
+                m.d.sync += [write_address.eq(write_address + settings.out_x_stride), until_output.eq(until_next)]
+            with m.If(last_x):
+                row = Signal(ADDRESS_BITS)
+                m.d.comb += row.eq(write_row + settings.out_y_stride)
+                m.d.sync += [write_row.eq(row), write_address.eq(row), until_output.eq(until_first)]
+        return m

@@ -1,0 +1,86 @@
+"""One lane of the vector unit's front: multiplies the taps and reduces the vectors of a step to one value."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from .isa import Function
+
+__all__ = ["TapLane"]
+
+
+class TapLane(wiring.Component):
+    """Reduces the reads of a step: sum of weighted taps, plain sum, maximum, or the two operands side by side.
+
+    Every function takes its bytes through the multipliers; all but DEPTHWISE with weight 1 for the newest tap and 0
+    for the others. So there is one path, and the adders see the byte itself.
+
+    Parameters
+    ----------
+    taps : int
+
+    Members
+    -------
+    window, weights : In(8 * taps), int8 each, tap 0 in the low byte
+    weighted : In(1), use the weights
+    en, first : In(1), function : In(3)
+        Control of the window of `reduce_delay(taps)` cycles before: it counts; it is the first of its step.
+    value : Out(32)
+        Element-wise functions: first operand in byte 0, last operand in byte 1. All others: int32.
+
+    Latency
+    -------
+    `value` holds what a window contributed `reduce_delay(taps)` + 1 cycles after it.
+    """
+
+    def __init__(self, taps):
+        self._taps = taps
+        super().__init__({"window": In(8 * taps), "weights": In(8 * taps), "weighted": In(1),
+                          "en": In(1), "first": In(1), "function": In(3), "value": Out(32)})
+
+    @property
+    def stamp_key(self):
+        """Equal keys mean equal hardware."""
+        return self._taps
+
+    @staticmethod
+    def reduce_delay(taps):
+        """Cycles from a window to the control of its reduction: operands, products, then the levels of the adders."""
+        return 2 + (taps - 1).bit_length()
+
+    def elaborate(self, platform):
+        m = Module()
+        terms = []
+        for k in range(self._taps):
+            byte = Signal(signed(8), name=f"byte_{k}", reset_less=True)
+            weight = Signal(signed(8), name=f"weight_{k}", reset_less=True)
+            product = Signal(signed(16), name=f"product_{k}", reset_less=True)
+            plain = 1 if k == self._taps - 1 else 0
+            m.d.sync += [
+                byte.eq(self.window.word_select(k, 8)),
+                weight.eq(Mux(self.weighted, self.weights.word_select(k, 8), plain)),
+                product.eq(byte * weight),
+            ]
+            terms.append(product)
+
+        while len(terms) > 1:
+            pairs = [terms[i:i + 2] for i in range(0, len(terms), 2)]
+            terms = []
+            for i, pair in enumerate(pairs):
+                total = Signal(signed(max(len(t) for t in pair) + 1), name=f"sum_{len(pairs)}_{i}", reset_less=True)
+                m.d.sync += total.eq(sum(pair[1:], pair[0]))
+                terms.append(total)
+        term, = terms
+
+        value = Signal(signed(32), reset_less=True)
+        with m.If(self.en & self.first):
+            m.d.sync += value.eq(term)
+        with m.Elif(self.en), m.Switch(self.function):
+            with m.Case(Function.DEPTHWISE, Function.SUM, Function.AVERAGE):
+                m.d.sync += value.eq(value + term)
+            with m.Case(Function.MAXIMUM):
+                m.d.sync += value.eq(Mux(term[:8].as_signed() > value[:8].as_signed(), term, value))
+            with m.Default():
+                m.d.sync += value.eq(Cat(value[:8], term[:8]))
+        m.d.comb += self.value.eq(value)
+        return m

@@ -1,0 +1,76 @@
+"""Store of the depthwise weights."""
+
+from amaranth.hdl import Cat, Module, Signal, unsigned
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+
+from .interfaces import LoadBus
+from .isa import Destination
+
+__all__ = ["DepthwiseWeights"]
+
+#: Rows of a parameter set before the first row of depthwise weights.
+_FIRST_ROW = 9
+
+
+class DepthwiseWeights(wiring.Component):
+    """Takes the depthwise weights out of the vector unit's parameter sets and gives all taps of a kernel row at once.
+
+    Rows come in order, as Read_Weights delivers them; those beyond vector_kernel_rows are dropped. Reset does not
+    change the weights.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    load : In(LoadBus(config))
+    slot : In(3)
+    tap1 : In(range(vector_kernel_rows)), kernel row
+    weights : Out(array of vector_taps x 8 * cols bits), one byte a lane, the tap of the oldest vector first
+
+    Latency
+    -------
+    `weights` follows `slot` and `tap1` by LATENCY cycles. A row that is loaded can be read in the next cycle.
+    """
+
+    LATENCY = 1
+
+    def __init__(self, config):
+        self._config = config
+        super().__init__({"load": In(LoadBus(config)), "slot": In(3), "tap1": In(range(config.vector_kernel_rows)),
+                          "weights": Out(data.ArrayLayout(unsigned(8 * config.cols), config.vector_taps))})
+
+    def elaborate(self, platform):
+        m = Module()
+        taps, kernel_rows = self._config.vector_taps, self._config.vector_kernel_rows
+        row_bits = len(self.tap1)
+        m.submodules.memory = store = memory.Memory(
+            shape=self.weights.shape(), depth=self._config.parameter_slots << row_bits, init=[])
+
+        # Counters for the place of a row, since the number of taps need not be a power of two.
+        tap, kernel_row = Signal(range(taps)), Signal(range(kernel_rows + 1))
+        chosen, is_weights = Signal(), Signal()
+        m.d.comb += [
+            chosen.eq(self.load.valid & (self.load.destination == Destination.VECTOR)),
+            is_weights.eq(chosen & (self.load.index >= _FIRST_ROW) & (kernel_row != kernel_rows)),
+        ]
+        with m.If(is_weights):
+            with m.If(tap == taps - 1):
+                m.d.sync += [tap.eq(0), kernel_row.eq(kernel_row + 1)]
+            with m.Else():
+                m.d.sync += tap.eq(tap + 1)
+        with m.Elif(chosen & (self.load.index < _FIRST_ROW)):
+            m.d.sync += [tap.eq(0), kernel_row.eq(0)]
+
+        write = store.write_port(granularity=1)
+        read = store.read_port()
+        m.d.comb += [
+            write.addr.eq(Cat(kernel_row[:row_bits], self.load.slot)),
+            [lane.eq(self.load.data) for lane in write.data],
+            write.en.eq(is_weights << tap),
+            read.addr.eq(Cat(self.tap1, self.slot)),
+            self.weights.eq(read.data),
+        ]
+        return m
