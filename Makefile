@@ -47,9 +47,9 @@ wheel-test: wheel
 	rm -rf build/wheel-test && mkdir -p build/wheel-test
 	$(PYTHON) -m venv build/wheel-test/venv
 	build/wheel-test/venv/bin/python -m pip install --quiet dist/systolith-*.whl
-	cp examples/digits/digits.tflite examples/digits/digits.npz build/wheel-test
+	cp examples/digits/digits.tflite build/wheel-test
 	cd build/wheel-test && venv/bin/systolith info --json > info.json \
-	  && venv/bin/systolith run digits.tflite --input digits.npz --device model --config nano --check \
+	  && venv/bin/systolith run digits.tflite --device model --config nano --check \
 	  && venv/bin/systolith verilog --config pico -o pico.v
 
 clean:

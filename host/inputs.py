@@ -96,14 +96,14 @@ def _fit(path, tensor, array):
     if array.dtype != tensor.dtype:
         raise InputError(f"input {tensor.name!r} must be {np.dtype(tensor.dtype).name}, "
                          f"but {path} holds {array.dtype.name}")
-    shape = tensor.shape
-    if array.shape == shape and array.ndim == len(shape):
+    shape, given = tensor.shape, list(array.shape)
+    if array.shape == shape:
         array = array[None]
     elif array.shape[1:] != shape and shape[:1] == (1,) and array.shape[1:] == shape[1:]:
         array = array[:, None]
     if array.shape[1:] != shape or not len(array):
         raise InputError(f"input {tensor.name!r} must have shape {list(shape)} for each inference, "
-                         f"but {path} holds {list(array.shape)}")
+                         f"but {path} holds {given}")
     return array
 
 

@@ -120,8 +120,9 @@ class Session:
             yield current, index
 
     def _layer_cycles(self, ends):
-        """Cycles of each operator: what it added to the end of all before it; None for the host's and untagged ones, and
-        on a device without time."""
+        """Cycles of each operator: what it added to the end of all before it.
+
+        None for the host's and untagged ones, and on a device without time."""
         cycles, last = [], 0
         for index in range(len(self._program.layers)):
             if ends.get(index):
