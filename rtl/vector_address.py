@@ -70,7 +70,7 @@ class VectorAddress(wiring.Component):
     columns : Out(9), bytes of the output, with `step.output`
     fault : Out(1)
         An address was out of range. Stays until reset.
-    fault_pc : Out(16), address of that instruction
+    fault_pc : Out(16), address of the instruction that runs or ran last
 
     Latency
     -------
@@ -96,7 +96,6 @@ class VectorAddress(wiring.Component):
         running, empty = self.running, Signal()
         function, slot = Signal(3), Signal(3)
         columns = Signal(9)
-        pc = Signal(PC_BITS)
         write_limit = Signal(ADDRESS_BITS)
 
         # The four loops, innermost first. A loop counts down from two less than its length, so that the sign bit alone
@@ -132,7 +131,7 @@ class VectorAddress(wiring.Component):
         m.d.sync += self.step.eq(0)
         with m.If(self.issue.valid & self.issue.ready):
             m.d.sync += [
-                running.eq(1), first.eq(1), tap1.eq(0), pc.eq(self.issue.payload.pc),
+                running.eq(1), first.eq(1), tap1.eq(0), self.fault_pc.eq(self.issue.payload.pc),
                 empty.eq(Cat(count == 0 for count in counts).any()),
                 function.eq(start["function"]), slot.eq(start["slot"]), columns.eq(start["columns"]),
                 write_limit.eq(config.unified_buffer_bytes - start["columns"]),
@@ -146,20 +145,7 @@ class VectorAddress(wiring.Component):
                 m.d.sync += until.eq(Mux(depthwise, settings.first_column, 0) - 1)
             m.d.sync += until_next.eq(Mux(depthwise, settings.column_step, 0) - 2)
 
-        with m.Elif(advance & empty):
-            m.d.sync += [running.eq(0), self.step.retire.eq(1)]
-
-        with m.Elif(advance & out_of_range):
-            m.d.sync += [running.eq(0), self.fault.eq(1), self.fault_pc.eq(pc)]
-
         with m.Elif(advance):
-            m.d.sync += [
-                self.step.read.eq(1), self.step.first.eq(first), self.step.last.eq(last), self.step.output.eq(output),
-                self.step.retire.eq(last_x & is_last[3]), self.step.tap1.eq(tap1),
-                self.step.function.eq(function), self.step.slot.eq(slot),
-                self.read_address.eq(addresses[0]), self.write_address.eq(write_address), self.columns.eq(columns),
-                first.eq(last),
-            ]
             base, stride, next_address = Signal(ADDRESS_BITS), Signal(ADDRESS_BITS), Signal(ADDRESS_BITS)
             m.d.comb += next_address.eq(base + stride)
             for i in range(4):
@@ -183,4 +169,18 @@ class VectorAddress(wiring.Component):
                 row = Signal(ADDRESS_BITS)
                 m.d.comb += row.eq(write_row + settings.out_y_stride)
                 m.d.sync += [write_row.eq(row), write_address.eq(row), until_output.eq(until_first)]
+
+            # The loops above go on in any case, so that the range check is in no path to them.
+            m.d.sync += first.eq(last)
+            with m.If(empty):
+                m.d.sync += [running.eq(0), self.step.retire.eq(1)]
+            with m.Elif(out_of_range):
+                m.d.sync += [running.eq(0), self.fault.eq(1)]
+            with m.Else():
+                m.d.sync += [
+                    self.step.read.eq(1), self.step.first.eq(first), self.step.last.eq(last),
+                    self.step.output.eq(output), self.step.retire.eq(last_x & is_last[3]), self.step.tap1.eq(tap1),
+                    self.step.function.eq(function), self.step.slot.eq(slot),
+                    self.read_address.eq(addresses[0]), self.write_address.eq(write_address), self.columns.eq(columns),
+                ]
         return m
