@@ -1,0 +1,181 @@
+"""The activation unit: executes Activate, from the accumulators through the requantise lanes to the unified buffer."""
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from .config import ADDRESS_BITS
+from .delay import delayed
+from .function_table import FunctionTable
+from .interfaces import BufferWrite, LoadBus, MemoryRead, UnitPort, field
+from .isa import CONFIG, TABLE, Destination, Fault, Opcode, Unit
+from .parameters import ParameterStore
+from .requantise import RequantiseLane
+from .stamp import place
+
+__all__ = ["ActivationUnit"]
+
+#: Cycles from a beat in the sequencing of a row to its values at the lanes: the accumulators' and a register.
+FETCH_LATENCY = 2
+#: Cycles from there to its results.
+LANE_LATENCY = RequantiseLane.LATENCY + FunctionTable.LATENCY
+
+
+class ActivationUnit(wiring.Component):
+    """Requantises an accumulator row in `beats` cycles and writes it in one.
+
+    Rows before one that is out of range are written before the fault. The accumulators are checked first.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    unit : Out(UnitPort())
+    acc_read : Out(MemoryRead(14, 32 * cols))
+        Column c in bits 32*c.
+    load : In(LoadBus(config))
+        Parameter sets and the function table. Reset does not change what is loaded.
+    buffer : Out(BufferWrite(cols))
+
+    Latency
+    -------
+    Activate reads its first accumulator row in the cycle after its issue and a row each `beats` cycles; the next
+    instruction follows without a lost cycle (one without rows takes as long as a row, Set_Configuration a cycle). A row
+    is written `write_latency(config)` cycles after it was read, the last one together with `retire`.
+    """
+
+    @staticmethod
+    def write_latency(config):
+        """Cycles from the read of an accumulator row to its write."""
+        return FETCH_LATENCY + LANE_LATENCY + config.beats
+
+    def __init__(self, config):
+        self._config = config
+        super().__init__({"unit": Out(UnitPort()), "acc_read": Out(MemoryRead(14, 32 * config.cols)),
+                          "load": In(LoadBus(config)), "buffer": Out(BufferWrite(config.cols))})
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        write_latency = self.write_latency(config)
+        settings = {r.name: Signal(signed(r.width) if r.signed else r.width, name=r.name)
+                    for r in CONFIG[Unit.ACTIVATION]}
+
+        # The running instruction; `row` has a bit more than an address, so that it can leave the accumulators.
+        busy, empty, table, stopped = (Signal(name=name) for name in ("busy", "empty", "table", "stopped"))
+        slot, columns, beat = Signal(3), Signal(9), Signal(range(config.beats))
+        x_left, x_count, y_left = (Signal(14, name=name) for name in ("x_left", "x_count", "y_left"))
+        address, line, limit = (Signal(ADDRESS_BITS, name=name) for name in ("address", "line", "limit"))
+        row = Signal(15)
+
+        # The first beat of a row reads it. `last_x` and `last_y` are valid from the second beat on.
+        fault = Signal(Fault)
+        last_x, last_y = Signal(), Signal()
+        read, fails, last_beat, finishes = (Signal(name=name) for name in ("read", "fails", "last_beat", "finishes"))
+        first_beat = busy & ~stopped & ~empty & (beat == 0)
+        with m.If(row >= config.accumulator_depth):
+            m.d.comb += fault.eq(Fault.ACCUMULATOR_RANGE)
+        with m.Elif(address > limit):
+            m.d.comb += fault.eq(Fault.UNIFIED_BUFFER_RANGE)
+        m.d.comb += [
+            read.eq(first_beat & (fault == Fault.NONE)),
+            fails.eq(first_beat & (fault != Fault.NONE)),
+            self.acc_read.en.eq(read),
+            self.acc_read.address.eq(row),
+            last_beat.eq(busy & ~stopped & (beat == config.beats - 1)),
+            finishes.eq(last_beat & (empty | (last_x & last_y))),
+        ]
+        m.d.sync += [last_x.eq(x_left == 1), last_y.eq(y_left == 1)]
+        with m.If(busy & ~stopped):
+            m.d.sync += beat.eq(beat + 1)
+        next_line = Signal(ADDRESS_BITS)
+        m.d.comb += next_line.eq(line + settings["y_stride"])
+        with m.If(last_beat):
+            m.d.sync += [beat.eq(0), row.eq(row + 1), busy.eq(~finishes)]
+            with m.If(last_x):
+                m.d.sync += [x_left.eq(x_count), y_left.eq(y_left - 1), line.eq(next_line), address.eq(next_line)]
+            with m.Else():
+                m.d.sync += [x_left.eq(x_left - 1), address.eq(address + settings["x_stride"])]
+        found = Signal(Fault)
+        with m.If(fails):
+            m.d.sync += [stopped.eq(1), found.eq(fault)]
+
+        issue = self.unit.issue
+        word = issue.payload.word
+        new, setting = ({f.name: field(word, opcode, f.name) for f in TABLE[opcode].fields}
+                        for opcode in (Opcode.ACTIVATE, Opcode.SET_CONFIGURATION))
+        m.d.comb += issue.ready.eq(~busy | finishes)
+        with m.If(issue.valid & issue.ready):
+            with m.If(field(word, Opcode.ACTIVATE, "opcode") == Opcode.ACTIVATE):
+                m.d.sync += [
+                    busy.eq(1), empty.eq((new["x_count"] == 0) | (new["y_count"] == 0)), table.eq(new["table"]),
+                    slot.eq(new["slot"]), columns.eq(new["columns"]), row.eq(new["acc_address"]),
+                    x_left.eq(new["x_count"]), x_count.eq(new["x_count"]), y_left.eq(new["y_count"]),
+                    address.eq(new["ub_address"]), line.eq(new["ub_address"]),
+                    limit.eq(config.unified_buffer_bytes - new["columns"]), self.unit.fault_pc.eq(issue.payload.pc),
+                ]
+            with m.Else():
+                for number in (0, 1):
+                    with m.Switch(setting[f"index{number}"]):
+                        for register in CONFIG[Unit.ACTIVATION]:
+                            with m.Case(register.index):
+                                m.d.sync += settings[register.name].eq(setting[f"value{number}"])
+
+        results = self._lanes(m, platform, settings, slot, beat, table, read)
+        collected = Signal(8 * config.cols, reset_less=True)
+        m.d.sync += collected.eq(Cat(collected[8 * config.requantise_lanes:], results))
+
+        # Beside the data, to the cycle of the row's write.
+        writes, failures = Signal(write_latency), Signal(write_latency)
+        retires = Signal(write_latency - (config.beats - 1))
+        m.d.sync += [writes.eq(Cat(read, writes)), failures.eq(Cat(fails, failures)),
+                     retires.eq(Cat(finishes, retires))]
+        m.d.comb += [
+            self.buffer.en.eq(writes[-1]),
+            self.buffer.address.eq(delayed(m, address, write_latency)),
+            self.buffer.count.eq(delayed(m, columns, write_latency)),
+            self.buffer.data.eq(collected),
+            self.unit.retire.eq(retires[-1]),
+            self.unit.fault.eq(Mux(failures[-1], found, Fault.NONE)),
+            self.unit.active.eq((busy & ~stopped) | Cat(writes, failures, retires).any()),
+        ]
+        return m
+
+    def _lanes(self, m, platform, settings, slot, beat, table, read):
+        """The lanes, fed with the row that `read` asks for; returns the results of a beat, 8 bits a lane."""
+        config = self._config
+        values = Signal(32 * config.cols, reset_less=True)
+        with m.If(delayed(m, read, FETCH_LATENCY - 1)):
+            m.d.sync += values.eq(self.acc_read.data)
+        with m.Else():
+            m.d.sync += values.eq(values[32 * config.requantise_lanes:])
+
+        m.submodules.parameters = parameters = ParameterStore(config, Destination.ACTIVATION)
+        wiring.connect(m, wiring.flipped(self.load), parameters.load)
+        ahead = FETCH_LATENCY - ParameterStore.LATENCY
+        m.d.comb += [parameters.slot.eq(delayed(m, slot, ahead)), parameters.beat.eq(delayed(m, beat, ahead))]
+        clamp = {name: delayed(m, settings[name], FETCH_LATENCY) for name in ("zero_point", "minimum", "maximum")}
+        use = delayed(m, table, FETCH_LATENCY + RequantiseLane.LATENCY)
+        write_en = Signal()
+        m.d.comb += write_en.eq(self.load.valid & (self.load.destination == Destination.TABLE))
+
+        results = []
+        for i in range(config.requantise_lanes):
+            lane = place(m, f"lane{i}", RequantiseLane(), platform)
+            function = place(m, f"table{i}", FunctionTable(config.cols), platform)
+            m.d.comb += [
+                lane.accumulator.eq(values.word_select(i, 32)),
+                lane.bias.eq(parameters.bias[i]),
+                lane.multiplier.eq(parameters.multiplier[i]),
+                lane.shift.eq(parameters.shift[i]),
+                *(getattr(lane, name).eq(value) for name, value in clamp.items()),
+                function.entry.eq(lane.result),
+                function.use.eq(use),
+                function.write_en.eq(write_en),
+                function.write_index.eq(self.load.index),
+                function.write_data.eq(self.load.data),
+            ]
+            results.append(function.result)
+        return Cat(results)

@@ -1,0 +1,37 @@
+"""The function table, every entry of it, for row widths that do and do not divide 256."""
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+from systolith.rtl.function_table import FunctionTable
+
+
+@pytest.mark.parametrize("cols", [2, 3, 10, 16, 100, 255, 256])
+def test_every_entry_is_found(cols):
+    rng = np.random.default_rng(cols)
+    table = rng.integers(0, 256, 256, dtype=np.uint8)
+    rows = -(-256 // cols)
+    padded = np.resize(np.append(table, rng.integers(0, 256, cols, dtype=np.uint8)), (rows, cols))
+    use = rng.integers(0, 2, 256)
+    dut = FunctionTable(cols)
+    results = []
+
+    async def bench(ctx):
+        ctx.set(dut.write_en, 1)
+        for index, row in enumerate([*padded, rng.integers(0, 256, cols, dtype=np.uint8)]):
+            ctx.set(dut.write_index, index)
+            ctx.set(dut.write_data, int.from_bytes(row.tobytes(), "little"))
+            await ctx.tick()
+        ctx.set(dut.write_en, 0)
+        for cycle in range(256 + dut.LATENCY):
+            ctx.set(dut.entry, cycle % 256)
+            ctx.set(dut.use, int(use[cycle % 256]))
+            if cycle >= dut.LATENCY:
+                results.append(ctx.get(dut.result))
+            await ctx.tick()
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert results == np.where(use, table, np.arange(256)).tolist()
