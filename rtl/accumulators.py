@@ -1,0 +1,180 @@
+"""The accumulators below the array: memories of 32-bit sums, overwritten or added to at one vector a cycle."""
+
+from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from amaranth.lib import data
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import Component, In, Out
+
+from .interfaces import MemoryRead
+from .mac import sum_width
+from .stamp import place
+
+__all__ = ["AccumulatorColumn", "Accumulators", "ColumnControl", "VectorControl"]
+
+
+class VectorControl(data.StructLayout):
+    """What happens to one vector of sums: with `en`, row `address` is overwritten, or with `accumulate` added to."""
+    def __init__(self, depth):
+        super().__init__({"en": unsigned(1), "address": range(depth), "accumulate": unsigned(1)})
+
+
+class ColumnControl(data.StructLayout):
+    """`VectorControl` on its way along the columns.
+
+    `again` says which earlier write an addition depends on that the memory does not show yet: bit d-1 is set if the
+    vector d cycles before wrote the same row. At most one bit is set, that of the latest.
+    """
+    def __init__(self, depth):
+        super().__init__({"en": unsigned(1), "address": range(depth), "accumulate": unsigned(1), "again": unsigned(3)})
+
+
+class AccumulatorColumn(Component):
+    """One column: a memory with a read-modify-write pipeline and a second read port.
+
+    The pipeline: 0 read, 1 old value, 2 add, 3 write. All registers are reset-less, as stamping demands.
+
+    Parameters
+    ----------
+    depth : int
+        Accumulator rows.
+    width : int
+        Bits of the sums from the array.
+
+    Members
+    -------
+    control : In(ColumnControl), control_out : Out(ColumnControl)
+        From the column to the west and, one cycle later, to the east.
+    sum : In(signed(width))
+        From the array, `SUM_DELAY` cycles after its control.
+    read_en : In(1), read_address : In(range(depth)), read_data : Out(32)
+        Second port; data one cycle after `read_en`.
+
+    Latency
+    -------
+    A read on the second port sees a sum from `WRITTEN` cycles after its control on.
+    """
+
+    SUM_DELAY = 2
+    WRITTEN = 4
+
+    def __init__(self, depth, width):
+        self.depth = depth
+        self.width = width
+        super().__init__({
+            "control": In(ColumnControl(depth)), "control_out": Out(ColumnControl(depth)),
+            "sum": In(signed(width)),
+            "read_en": In(1), "read_address": In(range(depth)), "read_data": Out(32),
+        })
+
+    @property
+    def stamp_key(self):
+        """What makes two columns equal."""
+        return self.depth, self.width
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=32, depth=self.depth, init=[])
+        modify, read, write = memory.read_port(), memory.read_port(), memory.write_port()
+        m.d.comb += [
+            read.en.eq(self.read_en),
+            read.addr.eq(self.read_address),
+            self.read_data.eq(read.data),
+        ]
+
+        # Stage numbers are those of the pipeline; a result is in `total` in stage 3 and in `written` one cycle later.
+        layout = ColumnControl(self.depth)
+        stage1, stage2, stage3 = (Signal(layout, name=f"stage{n}", reset_less=True) for n in (1, 2, 3))
+        old = Signal(32, reset_less=True)
+        total = Signal(32, reset_less=True)
+        written = Signal(32, reset_less=True)
+        m.d.comb += [
+            modify.en.eq(self.control.en & self.control.accumulate),
+            modify.addr.eq(self.control.address),
+            self.control_out.eq(stage1),
+        ]
+        m.d.sync += [stage1.eq(self.control), stage2.eq(stage1), stage3.eq(stage2)]
+
+        with m.If(~stage1.accumulate):
+            m.d.sync += old.eq(0)
+        with m.Elif(stage1.again[1]):
+            m.d.sync += old.eq(total)
+        with m.Elif(stage1.again[2]):
+            m.d.sync += old.eq(written)
+        with m.Else():
+            m.d.sync += old.eq(modify.data)
+
+        addend = Signal(32)
+        m.d.comb += addend.eq(Mux(stage2.again[0], total, old))
+        m.d.sync += [total.eq(addend + self.sum), written.eq(total)]
+        m.d.comb += [write.en.eq(stage3.en), write.addr.eq(stage3.address), write.data.eq(total)]
+        return m
+
+
+class Accumulators(Component):
+    """All columns; a vector's control enters once and travels along them in step with the array's skewed sums.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    control : In(VectorControl)
+        `SUM_DELAY` cycles before the sum of column 0.
+    sums : In(sum_width(rows) * cols)
+        As from `SystolicArray`: column c is c cycles later than column 0.
+    read : In(MemoryRead(14, 32 * cols))
+        Port of the activation unit: a row, column c in bits 32*c, one cycle after `en`; the address is below
+        accumulator_depth.
+
+    Latency
+    -------
+    `written(config)` cycles from `control` to the first cycle in which a read (its `en`) sees the whole row.
+    """
+
+    SUM_DELAY = 1 + AccumulatorColumn.SUM_DELAY
+
+    @staticmethod
+    def written(config):
+        """Cycles from a vector's control to the first read that sees all its sums."""
+        return 1 + config.cols - 1 + AccumulatorColumn.WRITTEN
+
+    def __init__(self, config):
+        self.config = config
+        super().__init__({
+            "control": In(VectorControl(config.accumulator_depth)),
+            "sums": In(sum_width(config.rows) * config.cols),
+            "read": In(MemoryRead(14, 32 * config.cols)),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        depth, width = self.config.accumulator_depth, sum_width(self.config.rows)
+
+        # Which earlier writes matter is the same for all columns: found here once, by comparing with the last three.
+        entry = Signal(ColumnControl(depth))
+        earlier = [Signal(VectorControl(depth), name=f"earlier{d}") for d in (2, 3)]
+        conflict = Signal(3)
+        for d, vector in enumerate((entry, *earlier)):
+            m.d.comb += conflict[d].eq(self.control.accumulate & vector.en & (vector.address == self.control.address))
+        m.d.sync += [
+            entry.en.eq(self.control.en),
+            entry.address.eq(self.control.address),
+            entry.accumulate.eq(self.control.accumulate),
+            entry.again.eq(conflict & -conflict),
+        ]
+        for vector, newer in zip(earlier, (entry, earlier[0])):
+            m.d.sync += [vector.en.eq(newer.en), vector.address.eq(newer.address)]
+
+        control = entry
+        for c in range(self.config.cols):
+            column = place(m, f"column{c}", AccumulatorColumn(depth, width), platform)
+            m.d.comb += [
+                column.control.eq(control),
+                column.sum.eq(self.sums.word_select(c, width).as_signed()),
+                column.read_en.eq(self.read.en),
+                column.read_address.eq(self.read.address),
+                self.read.data.word_select(c, 32).eq(column.read_data),
+            ]
+            control = column.control_out
+        return m

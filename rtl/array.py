@@ -1,0 +1,206 @@
+"""The systolic array: rows x cols weight-stationary cells, with the skew of activations and weights."""
+
+from math import isqrt
+
+from amaranth.hdl import Cat, Const, Module, Signal, signed
+from amaranth.lib.wiring import Component, In, Out
+
+from .mac import EastboundLayout, MacCell, sum_width
+from .stamp import place
+
+__all__ = ["ArrayBand", "ArrayColumn", "SystolicArray", "delay"]
+
+#: Bits that cross from one column to the next in each row. Flat, as Amaranth would write out each field of a layout.
+EASTBOUND = EastboundLayout().size
+
+
+def delay(m, name, value, cycles, *, reset_less=False):
+    """`value` so many cycles later, through one wide shift register (one object, however long it is)."""
+    if cycles == 0:
+        return value
+    line = Signal(len(value) * cycles, name=name, reset_less=reset_less)
+    m.d.sync += line.eq(Cat(value, line))
+    return line[-len(value):]
+
+
+class ArrayColumn(Component):
+    """One column of cells: weights and partial sums pass from north to south, each activation to the column's east.
+
+    The sums grow wider from row to row, so that rows differ but all columns are equal.
+
+    Parameters
+    ----------
+    rows : int
+        Cells.
+    kind : str
+        `Config.multiplier`.
+
+    Members
+    -------
+    west : In(EASTBOUND * rows), east : Out(EASTBOUND * rows)
+        An `EastboundLayout` a row, row r in bits EASTBOUND*r.
+    weight : In(signed(8))
+    sum : Out(signed(sum_width(rows)))
+
+    Latency
+    -------
+    1 cycle from west to east, as `MacCell`. Row r must run r cycles behind row 0; `sum` belongs to the last row.
+    """
+
+    def __init__(self, rows, kind):
+        self.rows = rows
+        self.kind = kind
+        super().__init__({
+            "west": In(EASTBOUND * rows), "east": Out(EASTBOUND * rows),
+            "weight": In(signed(8)), "sum": Out(signed(sum_width(rows))),
+        })
+
+    @property
+    def stamp_key(self):
+        """What makes two columns equal."""
+        return self.rows, self.kind
+
+    def elaborate(self, platform):
+        m = Module()
+        weight, total = self.weight, Const(0, signed(sum_width(1)))
+        for r in range(self.rows):
+            cell = place(m, f"cell{r}", MacCell(self.kind, len(total), sum_width(r + 1)), platform)
+            m.d.comb += [
+                cell.west.eq(self.west.word_select(r, EASTBOUND)),
+                self.east.word_select(r, EASTBOUND).eq(cell.east),
+                cell.weight.eq(weight),
+                cell.sum.eq(total),
+            ]
+            weight, total = cell.weight_out, cell.sum_out
+        m.d.comb += self.sum.eq(total)
+        return m
+
+
+class ArrayBand(Component):
+    """Neighbouring columns as one component, so that large arrays are elaborated soon.
+
+    What crosses between columns is wide, and elaboration costs by the bit. With bands of sqrt(cols) columns it is
+    written out 2 * sqrt(cols) times instead of cols times.
+
+    Parameters
+    ----------
+    rows, cols : int
+    kind : str
+        `Config.multiplier`.
+
+    Members
+    -------
+    west : In(EASTBOUND * rows), east : Out(EASTBOUND * rows)
+    weights : In(8 * cols)
+        Column c in bits 8*c.
+    sums : Out(sum_width(rows) * cols)
+        Column c in bits sum_width(rows)*c.
+
+    Latency
+    -------
+    Column c runs c cycles behind column 0, which is as `ArrayColumn`.
+    """
+
+    def __init__(self, rows, cols, kind):
+        self.rows = rows
+        self.cols = cols
+        self.kind = kind
+        super().__init__({
+            "west": In(EASTBOUND * rows), "east": Out(EASTBOUND * rows),
+            "weights": In(8 * cols), "sums": Out(sum_width(rows) * cols),
+        })
+
+    @property
+    def stamp_key(self):
+        """What makes two bands equal."""
+        return self.rows, self.cols, self.kind
+
+    def elaborate(self, platform):
+        m = Module()
+        edge = self.west
+        for c in range(self.cols):
+            column = place(m, f"column{c}", ArrayColumn(self.rows, self.kind), platform)
+            m.d.comb += [
+                column.west.eq(edge),
+                column.weight.eq(self.weights.word_select(c, 8)),
+                self.sums.word_select(c, len(column.sum)).eq(column.sum),
+            ]
+            edge = column.east
+        m.d.comb += self.east.eq(edge)
+        return m
+
+
+class SystolicArray(Component):
+    """Multiplies one vector a cycle by the tile of weights in its cells.
+
+    A tile shifts in from the north, bottom row first, while the previous one is in use. Rows further south take part in
+    the shift later (row r from the tile's row r on), so that the shift may begin as soon as the switch to the previous
+    tile has entered row 0: it follows the switch down the rows. Two weight registers a cell are thus enough for a new
+    tile every `rows` cycles, however few vectors a tile has.
+
+    Parameters
+    ----------
+    config : Config
+
+    Members
+    -------
+    activations : In(8 * rows)
+        A vector, every cycle; row r in bits 8*r.
+    switch : In(1)
+        With a vector: the tile that has been shifted in becomes active for it. `rows` rows must have come since the
+        last switch, all of them in earlier cycles.
+    weights : In(8 * cols)
+        A row of the next tile, column c in bits 8*c.
+    shift : In(1)
+        `weights` is taken. The first row of a tile must not come before the cycle of the switch to the previous tile.
+    sums : Out(sum_width * cols)
+        Products of the vectors with the columns of the tile, signed; column c in bits sum_width*c, and c cycles later
+        than column 0.
+
+    Latency
+    -------
+    `latency(config)` cycles from `activations` to column 0 of `sums`.
+    """
+
+    @staticmethod
+    def latency(config):
+        """Cycles from a vector to the sum of its column 0."""
+        return config.rows - 1 + MacCell.latency(config.multiplier)
+
+    def __init__(self, config):
+        self.config = config
+        self.sum_width = sum_width(config.rows)
+        super().__init__({
+            "activations": In(8 * config.rows), "switch": In(1),
+            "weights": In(8 * config.cols), "shift": In(1),
+            "sums": Out(self.sum_width * config.cols),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        rows, cols, kind = self.config.rows, self.config.cols, self.config.multiplier
+
+        # Bit r: row r takes part in the next shift, which is so when r rows of the tile have come before.
+        takes_part = Signal(rows, init=1)
+        with m.If(self.shift):
+            m.d.sync += takes_part.eq(Cat(1, takes_part))
+            with m.If(takes_part[-1]):
+                m.d.sync += takes_part.eq(1)
+
+        lanes = [delay(m, f"activation_skew{r}", Cat(self.activations.word_select(r, 8), self.switch), r,
+                       reset_less=True) for r in range(rows)]
+        edge = Signal(EASTBOUND * rows)
+        m.d.comb += edge.eq(Cat(Cat(lanes[r], self.shift & takes_part[r]) for r in range(rows)))
+
+        size = isqrt(cols - 1) + 1
+        for first in range(0, cols, size):
+            columns = range(first, min(first + size, cols))
+            band = place(m, f"band{first // size}", ArrayBand(rows, len(columns), kind), platform)
+            m.d.comb += [
+                band.west.eq(edge),
+                band.weights.eq(Cat(delay(m, f"weight_skew{c}", self.weights.word_select(c, 8), c, reset_less=True)
+                                    for c in columns)),
+                self.sums[first * self.sum_width:][:len(band.sums)].eq(band.sums),
+            ]
+            edge = band.east
+        return m

@@ -1,0 +1,101 @@
+"""Equal hardware elaborated once: repeated components become instances of one Verilog module.
+
+Amaranth does not share identical submodules, so that an array of R x C cells costs R*C elaborations and as many copies
+in the Verilog. A component that is placed with `place` and carries a `stamp_key` is converted once for each key
+instead; the simulator and vendor platforms still see ordinary submodules, from the same code.
+"""
+
+import re
+
+from amaranth.back import verilog
+from amaranth.hdl import ClockSignal, Instance, ResetSignal, Value
+from amaranth.lib.wiring import In
+
+__all__ = ["StampPlatform", "flat_ports", "place"]
+
+
+def flat_ports(component):
+    """Ports of a component, those of nested interfaces included, under the names that they have in Verilog.
+
+    Returns
+    -------
+    list of (str, Flow, Value)
+    """
+    return [("__".join(map(str, path)), member.flow, Value.cast(value))
+            for path, member, value in component.signature.flatten(component)]
+
+
+def place(m, name, component, platform):
+    """Adds `component` to module `m` as submodule `name`, as a stamp where the platform makes stamps.
+
+    A component with a `stamp_key` (hashable; two components of one class with equal keys are equal hardware) must be a
+    `wiring.Component` in the `sync` domain, driven through its ports only. All its registers must be reset-less: a
+    `ResetInserter` around the place does not reach into a stamp, so that a register with a reset would behave
+    otherwise in Verilog than in Amaranth's simulator.
+
+    Parameters
+    ----------
+    m : Module
+        Where it goes.
+    name : str
+        Name of the submodule.
+    component : wiring.Component
+        What is placed.
+    platform : object or None
+        The platform that `elaborate` was given.
+
+    Returns
+    -------
+    wiring.Component
+        `component`, whose ports are used as if it were an ordinary submodule.
+
+    Errors
+    ------
+    ValueError
+        For a register with a reset in a component that is stamped.
+    """
+    if isinstance(platform, StampPlatform) and hasattr(component, "stamp_key"):
+        m.submodules[name] = platform.stamp(component)
+    else:
+        m.submodules[name] = component
+    return component
+
+
+class StampPlatform:
+    """Platform of a conversion to Verilog that collects the stamped modules.
+
+    Parameters
+    ----------
+    prefix : str
+        Start of the names of all stamped modules.
+    """
+
+    def __init__(self, prefix):
+        self._prefix = prefix
+        self._stamps = {}
+        self._texts = []
+
+    @property
+    def texts(self):
+        """Verilog of each stamped module, inner ones before those that contain them."""
+        return tuple(self._texts)
+
+    def stamp(self, component):
+        """An `Instance` of the module for the component's key, connected to the component's ports."""
+        # Most stamped components are never elaborated themselves, which Amaranth would warn of.
+        component._MustUse__used = True
+        key = (type(component), component.stamp_key)
+        if key not in self._stamps:
+            name = f"{self._prefix}_{type(component).__name__.lower()}_{len(self._stamps)}"
+            self._stamps[key] = name, ()
+            text = verilog.convert(component, name=name, platform=self, emit_src=False, strip_internal_attrs=True)
+            if "if (rst)" in text:
+                raise ValueError(f"{type(component).__name__} has a stamp_key, so its registers must be reset-less")
+            clocking = tuple(port for port in ("clk", "rst") if re.search(rf"^\s*input {port};", text, re.MULTILINE))
+            self._stamps[key] = name, clocking
+            self._texts.append(text)
+        name, clocking = self._stamps[key]
+        ports = {("i_" if flow == In else "o_") + port: value
+                 for port, flow, value in flat_ports(component) if len(value)}
+        domain = {"clk": ClockSignal(), "rst": ResetSignal(allow_reset_less=True)}
+        return Instance(name, **ports, **{f"i_{port}": domain[port] for port in clocking})

@@ -1,0 +1,89 @@
+"""The array against numpy: tiles that follow each other at every legal distance."""
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+from systolith.rtl.array import SystolicArray
+from systolith.rtl.config import Config
+
+
+def pack(values):
+    return int.from_bytes(np.asarray(values, np.int8).tobytes(), "little")
+
+
+def run(config, lengths, rng, gaps=0.0):
+    """Multiplies `lengths[k]` vectors by tile k, as soon as the array allows; compares every sum.
+
+    `gaps` is the probability that no weight row comes in a cycle. Returns the cycles of the switches.
+    """
+    rows, cols = config.rows, config.cols
+    choices = np.array([-128, -127, -1, 0, 1, 127, *range(-100, 101, 7)])
+    tiles = rng.choice(choices, (len(lengths), rows, cols))
+    tiles[0] = -128
+    inputs = [rng.choice(choices, (n, rows)) for n in lengths]
+    inputs[0][0] = -128
+
+    # The schedule by the contract alone: rows of tile k+1 from the switch to tile k on, each switch after its last row.
+    shifts, switches, vectors, t, free = {}, [], {}, 0, 0
+    for tile, vector in zip(tiles, inputs):
+        for r in reversed(range(rows)):
+            while rng.random() < gaps:
+                free += 1
+            shifts[free] = tile[r]
+            free += 1
+        t = max(t, free)
+        switches.append(t)
+        free = t
+        for v in vector:
+            vectors[t] = (v, v @ tile)
+            t += 1
+
+    dut = SystolicArray(config)
+    latency, width = SystolicArray.latency(config), dut.sum_width
+    sums = {}
+
+    async def bench(ctx):
+        for now in range(t + latency + cols):
+            vector = vectors[now][0] if now in vectors else rng.integers(-128, 128, rows)
+            row = shifts[now] if now in shifts else rng.integers(-128, 128, cols)
+            ctx.set(dut.activations, pack(vector))
+            ctx.set(dut.switch, now in switches)
+            ctx.set(dut.weights, pack(row))
+            ctx.set(dut.shift, now in shifts)
+            sums[now] = ctx.get(dut.sums)
+            await ctx.tick()
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+
+    for start, (_, expected) in vectors.items():
+        for c in range(cols):
+            value = sums[start + latency + c] >> (width * c) & ((1 << width) - 1)
+            value -= (value >> (width - 1)) << width
+            assert value == expected[c], (start, c)
+    return switches
+
+
+SIZES = [(3, 5), (4, 4), (8, 2), (1, 3)]
+
+
+@pytest.mark.parametrize("rows, cols", SIZES)
+def test_one_vector_a_tile_every_rows_cycles(rows, cols):
+    config = Config(rows=rows, cols=cols, requantise_lanes=1)
+    switches = run(config, [1] * 12, np.random.default_rng(2))
+    assert np.diff(switches).tolist() == [rows] * 11
+
+
+@pytest.mark.parametrize("rows, cols", SIZES)
+def test_long_tiles_follow_without_a_gap(rows, cols):
+    config = Config(rows=rows, cols=cols, requantise_lanes=1)
+    lengths = [rows, rows + 3, rows + 1, rows, 2 * rows, rows]
+    switches = run(config, lengths, np.random.default_rng(3))
+    assert np.diff(switches).tolist() == lengths[:-1]
+
+
+def test_rows_of_a_tile_may_come_with_gaps():
+    config = Config(rows=4, cols=3, requantise_lanes=1)
+    run(config, [1, 7, 2, 5, 1, 1, 9, 3], np.random.default_rng(4), gaps=0.4)

@@ -1,0 +1,106 @@
+"""Stamping: one Verilog module for each key, ordinary submodules without a StampPlatform."""
+
+import re
+
+import pytest
+from amaranth.back import verilog as amaranth_verilog
+from amaranth.hdl import Module, Signal
+from amaranth.lib.wiring import Component, In, Out
+from systolith.rtl import verilog
+from systolith.rtl.stamp import place
+
+
+class Register(Component):
+    """`q` is `d` one cycle later."""
+    def __init__(self, width, reset_less=True):
+        self.width, self.reset_less = width, reset_less
+        super().__init__({"d": In(width), "q": Out(width)})
+
+    @property
+    def stamp_key(self):
+        return self.width
+
+    def elaborate(self, platform):
+        m = Module()
+        q = Signal(self.width, reset_less=self.reset_less)
+        m.d.sync += q.eq(self.d)
+        m.d.comb += self.q.eq(q)
+        return m
+
+
+class Chain(Component):
+    """Registers in a row, stamped as a whole as well."""
+    def __init__(self, length, width, reset_less=True):
+        self.length, self.width, self.reset_less = length, width, reset_less
+        super().__init__({"d": In(width), "q": Out(width)})
+
+    @property
+    def stamp_key(self):
+        return self.length, self.width
+
+    def elaborate(self, platform):
+        m = Module()
+        value = self.d
+        for i in range(self.length):
+            part = place(m, f"part{i}", Register(self.width, self.reset_less), platform)
+            m.d.comb += part.d.eq(value)
+            value = part.q
+        m.d.comb += self.q.eq(value)
+        return m
+
+
+class Top(Component):
+    """Chains in a row, two of equal length, one not."""
+    d: In(5)
+    q: Out(5)
+
+    def __init__(self, reset_less=True):
+        self.reset_less = reset_less
+        super().__init__()
+
+    def elaborate(self, platform):
+        m = Module()
+        value = self.d
+        for i, length in enumerate((3, 3, 2)):
+            part = place(m, f"chain{i}", Chain(length, 5, self.reset_less), platform)
+            m.d.comb += part.d.eq(value)
+            value = part.q
+        m.d.comb += self.q.eq(value)
+        return m
+
+
+def modules(text):
+    return re.findall(r"^module (\S+?) ?\(", text, re.MULTILINE)
+
+
+def instances(text, name):
+    return len(re.findall(rf"^  {name} ", text, re.MULTILINE))
+
+
+def test_one_module_for_each_key():
+    text = verilog.convert(Top(), "top")
+    names = modules(text)
+    registers = [n for n in names if n.startswith("top_register")]
+    chains = [n for n in names if n.startswith("top_chain")]
+    assert len(registers) == 1 and len(chains) == 2 and len(names) == 4
+    assert instances(text, registers[0]) == 5
+    assert sorted(instances(text, name) for name in chains) == [1, 2]
+
+
+def test_every_instance_has_its_clock():
+    text = verilog.convert(Top(), "top")
+    assert text.count(".clk(clk)") == 5 + 3
+
+
+def test_ordinary_submodule_without_stamping():
+    m = Module()
+    part = Register(5)
+    assert place(m, "part", part, None) is part
+    text = amaranth_verilog.convert(m, ports=[part.d, part.q])
+    assert modules(text) == ["top", "\\top.part"]
+
+
+@pytest.mark.filterwarnings("ignore:.*created but never used")
+def test_register_with_reset_is_refused():
+    with pytest.raises(ValueError, match="Register has a stamp_key, so its registers must be reset-less"):
+        verilog.convert(Top(reset_less=False))

@@ -1,0 +1,37 @@
+"""Verilog text: deterministic, fit for Icarus, with the ports that `ports` lists."""
+
+import re
+
+from systolith.rtl import verilog
+from systolith.rtl.config import Config
+from systolith.rtl.matrix import MatrixUnit
+
+CONFIG = Config(rows=2, cols=2, requantise_lanes=1, accumulator_depth=16)
+
+
+def test_deterministic_and_clean():
+    text = verilog.convert(MatrixUnit(CONFIG), "chip")
+    assert text == verilog.convert(MatrixUnit(CONFIG), "chip")
+    assert "always @*" not in text and "always_comb" in text
+    assert "src =" not in text
+
+
+def test_ports_are_those_of_the_module():
+    unit = MatrixUnit(CONFIG)
+    text = verilog.convert(unit, "chip")
+    top = text[text.index("module chip("):]
+    declared = {name: (direction, int(high or 0) + 1) for direction, high, name in
+                re.findall(r"^  (input|output) (?:\[(\d+):0\] )?(\w+);", top[:top.index("endmodule")], re.MULTILINE)}
+    assert declared.pop("clk") == declared.pop("rst") == ("input", 1)
+    listed = {port["name"]: (port["direction"], port["width"]) for port in verilog.ports(unit)}
+    assert declared == listed
+    assert listed["unit__issue__payload"] == ("input", 144)
+    assert listed["unit__issue__ready"] == ("output", 1)
+    assert listed["weights__payload"] == ("input", 16)
+
+
+def test_size_grows_with_rows_plus_cols():
+    """A stamped array: four times the columns not add modules nor double the text."""
+    small, large = (verilog.convert(MatrixUnit(Config(rows=2, cols=cols, requantise_lanes=1))) for cols in (9, 36))
+    assert large.count("\nendmodule") == small.count("\nendmodule")
+    assert len(large) < 2 * len(small)
