@@ -286,7 +286,7 @@ def test_faults(last, kind):
 
 def test_counters_and_active_while_weights_are_missing():
     c = config(4, 4)
-    bench = Bench(c, [multiply(length=3), multiply(length=2)], make_tiles(c, 2), weights_from=40)
+    bench = Bench(c, [multiply(length=3), multiply(length=2)], make_tiles(c, 2), weights_from=40, spare=50)
     log = {name: np.array(values) for name, values in bench.log.items()}
     first, last = bench.cycles("en")[0], bench.cycles("en")[-1]
     assert (log["array_active"] + log["weight_shift"] + log["weight_stall"]).max() == 1

@@ -7,7 +7,7 @@ from amaranth.back import verilog as amaranth_verilog
 from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import Component, In, Out
 from systolith.rtl import verilog
-from systolith.rtl.stamp import place
+from systolith.rtl.stamp import StampPlatform, place
 
 
 class Register(Component):
@@ -30,8 +30,8 @@ class Register(Component):
 
 class Chain(Component):
     """Registers in a row, stamped as a whole as well."""
-    def __init__(self, length, width, reset_less=True):
-        self.length, self.width, self.reset_less = length, width, reset_less
+    def __init__(self, length, width):
+        self.length, self.width = length, width
         super().__init__({"d": In(width), "q": Out(width)})
 
     @property
@@ -42,7 +42,7 @@ class Chain(Component):
         m = Module()
         value = self.d
         for i in range(self.length):
-            part = place(m, f"part{i}", Register(self.width, self.reset_less), platform)
+            part = place(m, f"part{i}", Register(self.width), platform)
             m.d.comb += part.d.eq(value)
             value = part.q
         m.d.comb += self.q.eq(value)
@@ -54,15 +54,11 @@ class Top(Component):
     d: In(5)
     q: Out(5)
 
-    def __init__(self, reset_less=True):
-        self.reset_less = reset_less
-        super().__init__()
-
     def elaborate(self, platform):
         m = Module()
         value = self.d
         for i, length in enumerate((3, 3, 2)):
-            part = place(m, f"chain{i}", Chain(length, 5, self.reset_less), platform)
+            part = place(m, f"chain{i}", Chain(length, 5), platform)
             m.d.comb += part.d.eq(value)
             value = part.q
         m.d.comb += self.q.eq(value)
@@ -100,7 +96,6 @@ def test_ordinary_submodule_without_stamping():
     assert modules(text) == ["top", "\\top.part"]
 
 
-@pytest.mark.filterwarnings("ignore:.*created but never used")
 def test_register_with_reset_is_refused():
     with pytest.raises(ValueError, match="Register has a stamp_key, so its registers must be reset-less"):
-        verilog.convert(Top(reset_less=False))
+        StampPlatform("top").stamp(Register(5, reset_less=False))
