@@ -140,8 +140,8 @@ def _quantisation(table, shape, dtype, where):
         raise ModelError(f"{where} of shape {list(shape)} has {scale.size} scales for dimension {axis}, "
                          "expected one, or one for each index")
     # Within these bounds no quotient of scales leaves float32; dead channels have scales down to about 1e-11.
-    if scale.size != zero_point.size or not np.all((scale >= 1e-30) & (scale <= 1e8)) or np.any(
-            np.abs(zero_point * 2 + 1) > 255):
+    in_range = (scale >= 1e-30) & (scale <= 1e8)
+    if scale.size != zero_point.size or not np.all(in_range & (zero_point >= -128) & (zero_point <= 127)):
         raise ModelError(f"{where} has scales or zero points out of range, expected scales between 1e-30 and 1e8 and "
                          "as many zero points between -128 and 127")
     return scale, zero_point, axis

@@ -7,7 +7,7 @@ import numpy as np
 from ..graph import ModelError, window
 from .movement import strided_slice_indices
 
-__all__ = ["RULES", "check"]
+__all__ = ["check"]
 
 
 def check(graph, operator):
@@ -19,7 +19,7 @@ def check(graph, operator):
         With a sentence whose subject, the operator, the caller adds.
     """
     tensors = [graph.tensors[index] if index >= 0 else None for index in operator.inputs]
-    rule, least, most = RULES[operator.kind]
+    rule, least, most = _RULES[operator.kind]
     while len(tensors) > least and tensors[-1] is None:
         tensors.pop()
     _need(least <= len(tensors) <= most and None not in tensors,
@@ -27,9 +27,12 @@ def check(graph, operator):
     _need(len(operator.outputs) == 1, f"must have one output, not {len(operator.outputs)}")
     for name, value in operator.options.items():
         if name.startswith(("stride_", "dilation_", "filter_")):
-            _need(value >= 1, f"must have {name} of at least 1, not {value}")
+            _need(1 <= value <= 4096, f"must have {name} between 1 and 4096, not {value}")
     _need(operator.options.get("activation", "NONE") in ("NONE", "RELU", "RELU6", "RELU_N1_TO_1"),
           f"has the activation {operator.options.get('activation')}, expected none or a kind of RELU")
+    for tensor in tensors[_OPERANDS.get(operator.kind, slice(1))]:
+        _need(tensor.dtype in (np.int8, np.float32),
+              f"computes on {tensor.dtype} (tensor {tensor.index}), expected int8")
     output = graph.tensors[operator.outputs[0]]
     try:
         shape = rule(operator.options, output, *tensors)
@@ -57,13 +60,19 @@ def _rank(tensor, rank):
     _need(len(tensor.shape) == rank, f"needs tensor {tensor.index} to have {rank} dimensions, not {len(tensor.shape)}")
 
 
-def _weights(tensor, rank, bias, outputs_axis):
+def _rescale(scale, output):
+    """The multiplier's exponent has room for factors below 2**30."""
+    _need(scale / output.scale[0] < 1 << 30, "has an output scale less than 2**-30 of what it computes in")
+
+
+def _weights(tensor, rank, bias, outputs_axis, x, output):
     _rank(tensor, rank)
     _need(tensor.data is not None and tensor.dtype == np.int8,
           f"needs its weights, tensor {tensor.index}, to be an int8 constant")
     outputs = tensor.shape[outputs_axis]
     _need(len(tensor.scale) in (1, outputs),
           f"has weights with {len(tensor.scale)} scales, expected 1 or {outputs}")
+    _rescale(x.scale[0] * tensor.scale.max(), output)
     if bias:
         _constant(bias[0], (outputs,))
     return outputs
@@ -81,8 +90,8 @@ def _symmetric(weights):
     _need(not weights.zero_point.any(), f"has weights with zero point {weights.zero_point.max()}, expected 0")
 
 
-def _conv_2d(options, _output, x, weights, *bias):
-    outputs = _weights(weights, 4, bias, 0)
+def _conv_2d(options, output, x, weights, *bias):
+    outputs = _weights(weights, 4, bias, 0, x, output)
     _symmetric(weights)
     _rank(x, 4)
     groups, rest = divmod(x.shape[3], weights.shape[3])
@@ -91,8 +100,8 @@ def _conv_2d(options, _output, x, weights, *bias):
     return _slid(options, x, weights.shape[1:3], outputs)
 
 
-def _depthwise_conv_2d(options, _output, x, weights, *bias):
-    outputs = _weights(weights, 4, bias, 3)
+def _depthwise_conv_2d(options, output, x, weights, *bias):
+    outputs = _weights(weights, 4, bias, 3, x, output)
     _symmetric(weights)
     _rank(x, 4)
     _need(weights.shape[0] == 1 and outputs == x.shape[3] * options["depth_multiplier"],
@@ -102,7 +111,7 @@ def _depthwise_conv_2d(options, _output, x, weights, *bias):
 
 
 def _transpose_conv(options, output, shape, weights, x, *bias):
-    outputs = _weights(weights, 4, bias, 0)
+    outputs = _weights(weights, 4, bias, 0, x, output)
     _symmetric(weights)
     _rank(output, 4)
     _need(_slid(options, output, weights.shape[1:3], weights.shape[3]) == x.shape,
@@ -112,7 +121,7 @@ def _transpose_conv(options, output, shape, weights, x, *bias):
 
 
 def _fully_connected(options, output, x, weights, *bias):
-    outputs = _weights(weights, 2, bias, 0)
+    outputs = _weights(weights, 2, bias, 0, x, output)
     _need(options["weights_format"] == 0, "has shuffled weights, expected the default format")
     size = math.prod(x.shape)
     _need(size % weights.shape[1] == 0 and math.prod(output.shape) == size // weights.shape[1] * outputs,
@@ -125,7 +134,8 @@ def _pooled(options, _output, x):
     return _slid(options, x, (options["filter_h"], options["filter_w"]), x.shape[3])
 
 
-def _reduced(options, _output, x, axes):
+def _reduced(options, output, x, axes):
+    _rescale(x.scale[0], output)
     axes = _constant(axes, (None,) * len(axes.shape)).reshape(-1).tolist()
     _need(all(-len(x.shape) <= axis < len(x.shape) for axis in axes), f"reduces dimensions {axes} of {len(x.shape)}")
     gone = {axis % len(x.shape) for axis in axes}
@@ -134,7 +144,15 @@ def _reduced(options, _output, x, axes):
     return tuple(size for axis, size in enumerate(x.shape) if axis not in gone)
 
 
-def _same(_options, _output, x):
+def _same(_options, output, x):
+    if len(x.scale) and len(output.scale):
+        _rescale(x.scale[0], output)
+    return x.shape
+
+
+def _leaky_relu(options, output, x):
+    _need(abs(options["alpha"]) <= 1e6, f"must have an alpha between -1e6 and 1e6, not {options['alpha']}")
+    _rescale(x.scale[0] * max(1, abs(options["alpha"])), output)
     return x.shape
 
 
@@ -150,7 +168,8 @@ def _hard_swish(_options, output, x):
     return x.shape
 
 
-def _broadcast(_options, _output, a, b):
+def _broadcast(_options, output, a, b):
+    _rescale(max(a.scale[0], b.scale[0], a.scale[0] * b.scale[0]), output)
     try:
         return np.broadcast_shapes(a.shape, b.shape)
     except ValueError:
@@ -201,15 +220,14 @@ def _strided(options, _output, x, begin, end, strides):
     _need(not (options["ellipsis_mask"] or options["new_axis_mask"] or options["offset"]),
           "uses an ellipsis, a new axis or an offset, expected plain ranges")
     try:
-        return np.broadcast_to(np.int8(0), x.shape)[strided_slice_indices(options, x.shape, begin, end, strides)].shape
+        return np.broadcast_to(np.int8(0), x.shape)[strided_slice_indices(options, begin, end, strides)].shape
     except IndexError:
         raise ModelError(f"takes an element outside the shape {list(x.shape)}") from None
 
 
 #: Kind -> (rule, least and greatest number of inputs). A rule gives the shape that the output must have.
-RULES = {
-    **dict.fromkeys(("DEQUANTIZE", "EXP", "LEAKY_RELU", "LOGISTIC", "QUANTIZE", "RELU", "RELU6", "TANH"),
-                    (_same, 1, 1)),
+_RULES = {
+    **dict.fromkeys(("DEQUANTIZE", "EXP", "LOGISTIC", "QUANTIZE", "RELU", "RELU6", "TANH"), (_same, 1, 1)),
     **dict.fromkeys(("ADD", "MAXIMUM", "MINIMUM", "MUL", "SUB"), (_broadcast, 2, 2)),
     **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D"), (_pooled, 1, 1)),
     **dict.fromkeys(("MEAN", "SUM"), (_reduced, 2, 2)),
@@ -219,6 +237,7 @@ RULES = {
     "DEPTHWISE_CONV_2D": (_depthwise_conv_2d, 2, 3),
     "FULLY_CONNECTED": (_fully_connected, 2, 3),
     "HARD_SWISH": (_hard_swish, 1, 1),
+    "LEAKY_RELU": (_leaky_relu, 1, 1),
     "PAD": (_padded, 2, 2),
     "PADV2": (_padded, 3, 3),
     "RESIZE_NEAREST_NEIGHBOR": (_resized, 2, 2),
@@ -226,4 +245,12 @@ RULES = {
     "STRIDED_SLICE": (_strided, 4, 4),
     "TRANSPOSE": (_transposed, 2, 2),
     "TRANSPOSE_CONV": (_transpose_conv, 3, 4),
+}
+
+#: Which inputs are computed on; where not said, the first. Others are weights, or say what to do.
+_OPERANDS = {
+    **dict.fromkeys(("ADD", "MAXIMUM", "MINIMUM", "MUL", "SUB"), slice(2)),
+    "CONCATENATION": slice(None),
+    "PADV2": slice(0, 3, 2),
+    "TRANSPOSE_CONV": slice(2, 3),
 }

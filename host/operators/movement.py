@@ -27,23 +27,22 @@ def transpose(_node, x, order):
     return x.transpose(order)
 
 
-def strided_slice_indices(options, shape, begin, end, strides):
-    """What STRIDED_SLICE takes of a tensor of that shape: a tuple that indexes an array."""
+def strided_slice_indices(options, begin, end, strides):
+    """What STRIDED_SLICE takes of a tensor: a tuple that indexes an array."""
     indices = []
     for axis, (first, last, step) in enumerate(zip(begin.tolist(), end.tolist(), strides.tolist())):
         if options["shrink_axis_mask"] >> axis & 1:
             indices.append(first)
             continue
-        begins, ends = not options["begin_mask"] >> axis & 1, not options["end_mask"] >> axis & 1
-        # A slice of Python clamps as TensorFlow does, but for an end before the first element going backwards.
-        last = None if last < -shape[axis] and step < 0 else last
-        indices.append(slice(first if begins else None, last if ends else None, step))
+        # A slice of Python clamps to the shape as TensorFlow does.
+        indices.append(slice(None if options["begin_mask"] >> axis & 1 else first,
+                             None if options["end_mask"] >> axis & 1 else last, step))
     return tuple(indices)
 
 
 def strided_slice(node, x, begin, end, strides):
     """Every so many elements of a range in each dimension."""
-    return x[strided_slice_indices(node.options, x.shape, begin, end, strides)]
+    return x[strided_slice_indices(node.options, begin, end, strides)]
 
 
 def _nearest(size, length, options):
