@@ -1,4 +1,4 @@
-"""The Verilator machinery with a component of two registers; the chip itself runs in test_top."""
+"""The Verilator machinery, with a component of one register in place of the chip."""
 
 import subprocess
 
