@@ -17,7 +17,7 @@ from systolith.rtl.errors import UserError
 from .devices import DEVICES, open_device
 from .inputs import InputError, load_inputs, random_inputs
 from .program import Program
-from .report import console, print_answers, print_info, print_run, status_console
+from .report import console, print_answers, print_bench, print_info, print_run, status_console
 
 __all__ = ["main"]
 
@@ -237,3 +237,32 @@ def info(config_name, as_json):
         _print_json(facts)
     else:
         print_info(facts)
+
+
+@main.command()
+@click.argument("models", nargs=-1)
+@_config
+@click.option("--device", default="rtl", show_default=True, type=click.Choice(list(DEVICES)))
+@click.option("--build/--no-build", default=True, show_default=True,
+              help="Measure how long the simulation takes to build from nothing.")
+@_json
+@_command
+def bench(models, config_name, device, build, as_json):
+    """Measure MODELS (.tflite; by default the four MLPerf Tiny models in ../shared/models)."""
+    import resource
+
+    from .bench import bench, measure_build
+
+    config = load_config(config_name)
+    paths = models or sorted(Path("../shared/models").glob("*.tflite"))
+    if not paths:
+        raise InputError("bench needs the paths of .tflite models: there are none in ../shared/models")
+    seconds, peak = measure_build(config_name) if build and device == "rtl" else (None, None)
+    with _progress() as show:
+        rows = bench(paths, config, device, show)
+    report = {"config": config.name, "device": device, "models": rows, "build_seconds": seconds,
+              "build_peak_bytes": peak, "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+    if as_json:
+        _print_json(report)
+    else:
+        print_bench(report)

@@ -1,5 +1,6 @@
 """The host's end of the byte stream: commands and their answers over a line that may lose or change bytes."""
 
+from systolith.rtl.errors import UserError
 from systolith.rtl.packets import Kind, PacketReader, Reason, pack
 
 __all__ = ["DeviceError", "Link", "Refused", "Unanswered"]
@@ -18,7 +19,7 @@ _REASONS = {
 }
 
 
-class DeviceError(Exception):
+class DeviceError(UserError):
     """The device does not answer, or not as it should; the message is one full sentence."""
 
 

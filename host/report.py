@@ -6,7 +6,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["console", "print_answers", "print_info", "print_run", "status_console"]
+__all__ = ["console", "print_answers", "print_bench", "print_info", "print_run", "status_console"]
 
 #: Wide enough for the tables where the output is no terminal.
 console = Console(width=None if sys.stdout.isatty() else 120)
@@ -20,7 +20,7 @@ def _percent(value):
 def _table(title, *columns):
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
     for name in columns:
-        left = name in ("layer", "op", "unit", "why", "parameter", "meaning", "instruction", "answers", "field")
+        left = name in ("layer", "model", "op", "unit", "why", "parameter", "meaning", "instruction", "answers", "field")
         # Converters make layer names of hundreds of characters: their beginning will do.
         long = {"no_wrap": True, "overflow": "ellipsis", "max_width": 44} if name == "layer" else {"overflow": "fold"}
         table.add_column(name, justify="left" if left else "right", **long)
@@ -81,3 +81,19 @@ def print_info(info):
     console.print(table)
     presets = ", ".join(f"{p['name']} {p['rows']}x{p['cols']}" for p in info["presets"])
     console.print(f"presets: {presets}", highlight=False)
+
+
+def print_bench(report):
+    """The report of `bench`."""
+    table = _table(f"configuration {report['config']}", "model", "cycles", "ideal", "utilisation", "Ethos-U55-256",
+                   "times faster", "simulated cycles/s")
+    for row in report["models"]:
+        npu = ("", "") if row["npu_cycles"] is None else (f"{row['npu_cycles']:,}", f"{row['speedup']:.2f}")
+        hz = "" if row["simulation_hz"] is None else f"{row['simulation_hz']:,}"
+        table.add_row(row["model"], f"{row['cycles']:,}", f"{row['ideal_cycles']:,}", _percent(row["utilisation"]),
+                      *npu, hz)
+    console.print(table)
+    if report["build_seconds"] is not None:
+        console.print(f"building the simulation from nothing: {report['build_seconds']:.0f} s, at most "
+                      f"{report['build_peak_bytes'] / 1e6:.0f} MB in a process", highlight=False)
+    console.print(f"this process at most {report['peak_bytes'] / 1e6:.0f} MB", highlight=False)

@@ -1,0 +1,80 @@
+"""Measures the chip on models: cycles, speed of the simulation, time and memory to build it."""
+
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from .compiler.compile import compile_graph
+from .devices import open_device
+from .driver import Driver
+from .inputs import random_inputs
+from .run import describe
+from .session import Session
+from .tflite import load
+
+__all__ = ["NPU_CYCLES", "bench", "measure_build"]
+
+#: Cycles of Arm's Ethos-U55-256, a commercial NPU with 256 MACs a cycle, without memory stalls, as estimated by Arm's
+#: own compiler: PyPI `ethos-u-vela` 5.2.0, `--accelerator-config ethos-u55-256`, figure "NPU cycles".
+NPU_CYCLES = {"pretrainedResnet_quant": 107_389, "kws_ref_model": 57_329, "vww_96_int8": 128_825, "ad01_int8": 41_404}
+
+
+def measure_build(config_name):
+    """Builds the simulation of a configuration from nothing, without any cache.
+
+    Returns
+    -------
+    (float, int)
+        Seconds, and the largest memory of a process of it in bytes.
+    """
+    code = ("import sys; from systolith.rtl.config import load_config; from systolith.host.devices import open_device; "
+            "open_device('rtl', load_config(sys.argv[1])).close()")
+    with tempfile.TemporaryDirectory() as cache:
+        begin = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code, config_name], check=True,
+                       env={**os.environ, "SYSTOLITH_CACHE": cache, "CCACHE_DISABLE": "1"})
+        seconds = time.perf_counter() - begin
+    return seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+
+
+def bench(paths, config, device, progress):
+    """Runs each model once with a random input (timing does not depend on it).
+
+    Parameters
+    ----------
+    paths : list of paths of .tflite models
+    config : Config
+    device : str
+        Name of a device with cycles.
+    progress : callable (text, done, total)
+
+    Returns
+    -------
+    list of dict
+        For each model: model, cycles, ideal_cycles, utilisation, npu_cycles (None if unknown) and speedup over it,
+        simulated_cycles (transfers included), simulation_seconds, simulation_hz.
+    """
+    rows = []
+    for number, path in enumerate(paths):
+        graph = load(Path(path))
+        program = compile_graph(graph, config)
+        simulator = open_device(device, config)
+        with Driver(simulator, config) as driver:
+            session = Session(driver)
+            begin = time.perf_counter()
+            session.load(program)
+            result = session.infer(random_inputs(graph)[0])
+            seconds = time.perf_counter() - begin
+            simulated = getattr(simulator, "cycles", None)
+        report = describe(program, device, [result], None)
+        npu = NPU_CYCLES.get(graph.name) if config.macs == 256 else None
+        rows.append({name: report[name] for name in ("model", "config", "cycles", "ideal_cycles", "utilisation")} | {
+            "npu_cycles": npu, "speedup": round(npu / report["cycles"], 2) if npu else None,
+            "simulated_cycles": simulated, "simulation_seconds": round(seconds, 3),
+            "simulation_hz": round(simulated / seconds) if simulated else None})
+        progress("bench", number + 1, len(paths))
+    return rows
