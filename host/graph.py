@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from systolith.rtl.errors import UserError
 
-__all__ = ["Graph", "ModelError", "Operator", "Tensor", "activation_range", "window"]
+__all__ = ["Graph", "ModelError", "Operator", "Tensor", "activation_range", "window", "windows"]
 
 
 class ModelError(UserError):
@@ -48,7 +48,8 @@ class Operator:
     inputs : list of tensor numbers, -1 where an optional input is absent
     outputs : list of tensor numbers
     options : dict from plain names (stride_h, stride_w, dilation_h, padding, activation, beta, axis, ...) to
-        numbers, booleans or texts; padding is "SAME" or "VALID", activation "NONE", "RELU", "RELU6" or "RELU_N1_TO_1"
+        numbers, booleans or texts; padding is "SAME", "VALID" or "EXPLICIT" (with pad_top, pad_bottom, pad_left,
+        pad_right), activation "NONE", "RELU", "RELU6" or "RELU_N1_TO_1"
     """
     index: int
     kind: str
@@ -70,6 +71,11 @@ class Graph:
 def window(size, kernel, stride, dilation, padding):
     """Where a sliding window goes along one dimension.
 
+    Parameters
+    ----------
+    size, kernel, stride, dilation : int
+    padding : "SAME", "VALID" or a pair of int, the elements before and after the input
+
     Returns
     -------
     tuple of int
@@ -77,11 +83,22 @@ def window(size, kernel, stride, dilation, padding):
         ends inside the input, nothing is padded after it.
     """
     extent = (kernel - 1) * dilation + 1
-    if padding == "VALID":
-        return max(0, (size - extent) // stride + 1), 0, 0
-    outputs = -(-size // stride)
-    missing = max(0, (outputs - 1) * stride + extent - size)
-    return outputs, missing // 2, missing - missing // 2
+    if padding == "SAME":
+        outputs = -(-size // stride)
+        missing = max(0, (outputs - 1) * stride + extent - size)
+        return outputs, missing // 2, missing - missing // 2
+    before, after = (0, 0) if padding == "VALID" else padding
+    outputs = max(0, (before + size + after - extent) // stride + 1)
+    return outputs, before, max(0, (outputs - 1) * stride + extent - before - size)
+
+
+def windows(sizes, kernel, options):
+    """`window` along height and width, with the strides, dilations and padding of an operator's options."""
+    pads = {side: options["padding"] for side in "hw"}
+    if options["padding"] == "EXPLICIT":
+        pads = {"h": (options["pad_top"], options["pad_bottom"]), "w": (options["pad_left"], options["pad_right"])}
+    return [window(size, length, options[f"stride_{side}"], options.get(f"dilation_{side}", 1), pads[side])
+            for side, size, length in zip("hw", sizes, kernel)]
 
 
 def activation_range(activation, scale, zero_point):

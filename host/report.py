@@ -20,7 +20,7 @@ def _percent(value):
 def _table(title, *columns):
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
     for name in columns:
-        left = name in ("layer", "model", "op", "unit", "why", "parameter", "meaning", "instruction", "answers", "field")
+        left = name in ("layer", "model", "op", "unit", "parameter", "meaning", "instruction")
         # Converters make layer names of hundreds of characters: their beginning will do.
         long = {"no_wrap": True, "overflow": "ellipsis", "max_width": 44} if name == "layer" else {"overflow": "fold"}
         table.add_column(name, justify="left" if left else "right", **long)

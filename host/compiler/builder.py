@@ -8,8 +8,8 @@ from .hazards import Hazards, encode_waiting
 
 __all__ = ["Builder", "CapacityError"]
 
-#: Rows of a parameter set: four bytes of bias, four of multiplier, one of shift.
-PARAMETER_ROWS = 9
+#: The first rows of a parameter set hold the bias, the others multiplier and shift.
+BIAS_ROWS = 4
 
 
 class CapacityError(ValueError):
@@ -75,7 +75,7 @@ class Builder:
         return self.store(tiles[:, ::-1, :].reshape(-1, self.config.cols))
 
     def parameter_rows(self, bias, multiplier, shift):
-        """Parameter set of up to cols columns as `PARAMETER_ROWS` rows; missing columns are 0."""
+        """Parameter set of up to cols columns as nine rows: bias, multiplier, shift; missing columns are 0."""
         def wide(values, dtype):
             out = np.zeros(self.config.cols, dtype)
             out[:len(values)] = np.asarray(values, np.int64).astype(dtype)
@@ -119,27 +119,30 @@ class Builder:
         """Sends so many tiles to the array."""
         self.read_weights(Destination.ARRAY, address, tiles * self.config.rows)
 
-    def load_parameters(self, unit, address, count):
-        """Slot in which the parameter set at that weight address is, loaded now if it was not there.
+    def load_parameters(self, unit, rows):
+        """Slot in which a parameter set is, loaded now if it was not there.
 
         Parameters
         ----------
         unit : Unit
             ACTIVATION or VECTOR.
-        address, count : int
-            Its rows in the weight memory.
+        rows : uint8 array (n, cols)
+            As `parameter_rows` makes them; for the vector unit followed by its weights.
         """
-        slots = self._slots[unit]
+        address, slots = self.store(rows), self._slots[unit]
         if address in slots:
-            slots[address] = slots.pop(address)
-            return slots[address]
+            slots[address] = slots.pop(address)  # the least recently used comes first
+            return slots[address][0]
+        scale = rows[BIAS_ROWS:].tobytes()
         if len(slots) < self.config.parameter_slots:
-            slot = len(slots)
+            slot, before = len(slots), None
         else:
-            slot = slots.pop(next(iter(slots)))
-        slots[address] = slot
-        resource = {Unit.ACTIVATION: "parameters", Unit.VECTOR: "vector_parameters"}[unit]
-        destination = {Unit.ACTIVATION: Destination.ACTIVATION, Unit.VECTOR: Destination.VECTOR}[unit]
+            slot, before = slots.pop(next(iter(slots)))
+        slots[address] = slot, scale
+        resource, destination = {Unit.ACTIVATION: ("parameters", Destination.ACTIVATION),
+                                 Unit.VECTOR: ("vector_parameters", Destination.VECTOR)}[unit]
+        # Multipliers that are in the slot already (a fully connected layer has one for all) need not be read again.
+        count = BIAS_ROWS if scale == before else len(rows)
         self.read_weights(destination, address, count, slot, [(resource, slot, slot + 1)])
         return slot
 
@@ -162,32 +165,32 @@ class Builder:
         return address
 
     def convolve(self, reads, acc_address, rows, **fields):
-        """Convolve into `rows` accumulator rows from `acc_address`; `reads` is the byte range it reads."""
-        self._work(Unit.MATRIX, Opcode.CONVOLVE, [("buffer", *reads)],
+        """Convolve into `rows` accumulator rows from `acc_address`; `reads` are the byte ranges it reads."""
+        self._work(Unit.MATRIX, Opcode.CONVOLVE, [("buffer", *r) for r in reads],
                    [("accumulators", acc_address, acc_address + rows)], acc_address=acc_address, **fields)
 
     def activate(self, writes, acc_address, rows, slot, table=0, **fields):
-        """Activate of `rows` accumulator rows; `writes` is the byte range it writes."""
+        """Activate of `rows` accumulator rows; `writes` are the byte ranges it writes."""
         reads = [("accumulators", acc_address, acc_address + rows), ("parameters", slot, slot + 1)]
         if table:
             reads.append(("table", 0, 1))
-        self._work(Unit.ACTIVATION, Opcode.ACTIVATE, reads, [("buffer", *writes)], acc_address=acc_address, slot=slot,
-                   table=table, **fields)
+        self._work(Unit.ACTIVATION, Opcode.ACTIVATE, reads, [("buffer", *w) for w in writes], acc_address=acc_address,
+                   slot=slot, table=table, **fields)
 
     def vector(self, reads, writes, slot=None, **fields):
-        """Vector; `reads` are byte ranges, `writes` is one."""
+        """Vector; `reads` and `writes` are byte ranges."""
         needs = [("buffer", *r) for r in reads]
         if slot is not None:
             needs.append(("vector_parameters", slot, slot + 1))
-        self._work(Unit.VECTOR, Opcode.VECTOR, needs, [("buffer", *writes)], slot=slot or 0, **fields)
+        self._work(Unit.VECTOR, Opcode.VECTOR, needs, [("buffer", *w) for w in writes], slot=slot or 0, **fields)
 
-    def fill(self, runs, value, region):
-        """Writes a constant byte with the activation unit: `runs` as `Layout.padding_runs` gives them."""
+    def fill_padding(self, layout):
+        """Writes a tensor's padding with the activation unit."""
         cols, depth = self.config.cols, self.config.accumulator_depth
-        if not runs:
-            return
-        self.configure(Unit.ACTIVATION, minimum=value, maximum=value)
-        for address, size, repetitions, distance in runs:
+        region = layout.base, layout.base + layout.size
+        if layout.padded:
+            self.configure(Unit.ACTIVATION, minimum=layout.fill, maximum=layout.fill)
+        for address, size, repetitions, distance in layout.padding_runs():
             for start, columns, count in ((0, cols, size // cols), (size - size % cols, size % cols, 1)):
                 if not columns or not count:
                     continue
@@ -208,8 +211,7 @@ class Builder:
 
     def tag(self, unit, number):
         """Tag: snapshot `number` when the unit has retired all it has been given so far."""
-        if number < self.config.tag_depth:
-            self._emit(isa.encode(Opcode.TAG, unit=unit, tag=number))
+        self._emit(isa.encode(Opcode.TAG, unit=unit, tag=number))
 
     def halt(self):
         """Halt."""

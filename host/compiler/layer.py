@@ -2,11 +2,12 @@
 
 import itertools
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from systolith.sim.arithmetic import wrap32
 
-__all__ = ["Layer", "Padding", "Quantisation", "chunks"]
+__all__ = ["Extent", "Layer", "Padding", "Piece", "Quantisation", "chunks"]
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,41 @@ class Layer:
     macs: int = 0
     padding: dict = field(default_factory=dict)
 
-    def emit(self, builder, layouts):
-        """Appends the layer's instructions; `layouts` maps tensors to `Layout`."""
-        raise TypeError(f"{type(self).__name__} must define emit")
+    def begin(self, builder, layouts):
+        """Stores what the layer needs and emits what comes before its first piece.
+
+        Parameters
+        ----------
+        builder : Builder
+        layouts : dict from tensor number to `Layout`
+
+        Returns
+        -------
+        list of Piece
+            To be emitted in this order, none where the layer takes no work.
+        """
+        return []
+
+
+class Extent(NamedTuple):
+    """A part of a tensor: its first rows with all their channels, and its first channels in all rows."""
+    rows: int
+    channels: int
+
+
+@dataclass
+class Piece:
+    """A part of a layer that is emitted at one go.
+
+    Members
+    -------
+    needs : dict from source to the `Extent` that must have been made; either of its two will do
+    makes : Extent of the target that is complete with this piece
+    emit : callable without arguments
+    """
+    needs: dict
+    makes: Extent
+    emit: object
 
 
 def chunks(height, width, limit, align=1):

@@ -8,7 +8,11 @@ import numpy as np
 __all__ = ["Interval", "Layout", "PlanError", "image_of", "plan", "values_of"]
 
 
+#: Orders of placement that `plan` tries.
 _ATTEMPTS = 500
+
+#: Pixels for which `Layout.region` lists channels one by one.
+_MOST_PIXELS = 128
 
 
 class PlanError(ValueError):
@@ -78,6 +82,17 @@ class Layout:
         start = self.base + max(0, self.offset(first, -self.left))
         stop = self.base + min(self.size, self.offset(last - 1, self.width + self.right))
         return start, max(start, stop)
+
+    def region(self, first, last, channels=None):
+        """The bytes of rows first..last-1 with the padding beside them, as (start, stop) intervals.
+
+        With `channels` (first, last) only those of each pixel: one interval a pixel, so only for small tensors.
+        """
+        if channels is None or channels == (0, self.channels) or (last - first) * self.width > _MOST_PIXELS:
+            return [self.rows(first, last)]
+        starts = (self.address(y, x) for y in range(max(first, -self.top), min(last, self.height + self.bottom))
+                  for x in range(-self.left, self.width + self.right))
+        return [(start + channels[0], start + channels[1]) for start in starts]
 
     def padding_runs(self):
         """The stored padding as (address, bytes, repetitions, distance) runs."""

@@ -1,7 +1,7 @@
 """Turns an operator of the graph into a layer of the chip, or says why the host must do it."""
 
 import numpy as np
-from systolith.host.graph import activation_range, window
+from systolith.host.graph import activation_range, windows
 from systolith.host.operators import evaluate
 from systolith.host.quantisation import (
     add_factors,
@@ -96,8 +96,7 @@ def _window(options, x, y, kernel, fill):
     _need(len(x.shape) == 4 and x.shape[0] == 1, "its input is not one image")
     stride = options["stride_h"], options["stride_w"]
     dilation = options.get("dilation_h", 1), options.get("dilation_w", 1)
-    (_, top, bottom), (_, left, right) = (
-        window(size, k, s, d, options["padding"]) for size, k, s, d in zip(x.shape[1:3], kernel, stride, dilation))
+    (_, top, bottom), (_, left, right) = windows(x.shape[1:3], kernel, options)
     geometry = Geometry(tuple(kernel), stride, dilation, (top, left))
     return geometry, Padding(top, bottom, left, right, fill if top or bottom or left or right else None)
 

@@ -1,17 +1,23 @@
 """Layers of the systolic array: convolution, fully connected, depthwise as a sparse product, function tables."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from systolith.rtl.isa import Unit
 from systolith.sim.arithmetic import quantise_multiplier
 
-from .builder import PARAMETER_ROWS
-from .layer import Layer, Quantisation, chunks
+from .layer import Extent, Layer, Piece, Quantisation, chunks
 from .layout import Layout
 from .passes import cover, group, tiles
 
 __all__ = ["Geometry", "MatrixLayer", "TableLayer"]
+
+#: A layer is cut into about so many pieces, so that the next one can start on the first.
+_PIECES = 6
+
+#: Up to so many vectors for each row of the array a layer is cut by output channels instead.
+_FEW_VECTORS = 4
 
 
 @dataclass(frozen=True)
@@ -79,41 +85,71 @@ class MatrixLayer(Layer):
                       if target.width % f == 0 and (f == 1 or target.channels * f <= 2 * config.cols)]
         return min(map(cycles, candidates))[1]
 
-    def emit(self, builder, layouts):
+    def begin(self, builder, layouts):
         config, source, target = builder.config, layouts[self.sources[0]], layouts[self.target]
         fold = self._fold(source, target, config)
         blocks = []
         for columns, starts, weights in self._blocks(*self._taps(source, fold), config):
             parameters = builder.parameter_rows(*self.quantisation.columns(columns % target.channels))
-            blocks.append((columns, group(starts), builder.store_tiles(weights), builder.store(parameters)))
+            blocks.append((columns, group(starts), builder.store_tiles(weights), parameters))
         if self.table is not None:
             builder.load_table(self.table)
-        builder.fill(target.padding_runs(), target.fill, (target.base, target.base + target.size))
-        for piece in chunks(target.height, target.width // fold, config.accumulator_depth // 2):
-            for block in blocks:
-                self._emit_block(builder, source, target, fold, piece, block)
+        builder.fill_padding(target)
 
-    def _emit_block(self, builder, source, target, fold, piece, block):
+        width, vectors = target.width // fold, target.height * target.width // fold
+        if vectors <= _FEW_VECTORS * config.rows:
+            # Few vectors: cut by output channels, so that each weight tile is loaded only once.
+            whole = (0, target.height, 0, width)
+            need = {self.sources[0]: Extent(source.height, source.channels)}
+            return [Piece(need, Extent(0, int(block[0][-1]) + 1 if fold == 1 else 0),
+                          partial(self._emit_block, builder, source, target, fold, whole, block, number == 0))
+                    for number, block in enumerate(blocks)]
+
+        def piece(y0, y1, x0, x1):
+            def emit():
+                for block in blocks:
+                    self._emit_block(builder, source, target, fold, (y0, y1, x0, x1), block)
+            makes = Extent(y1 if x1 == width else y0, 0)
+            return Piece({self.sources[0]: Extent(self._last_row(y1), source.channels)}, makes, emit)
+
+        # Fewer vectors than rows would leave the array waiting for its weights.
+        limit = min(max(2 * config.rows, vectors // _PIECES), config.accumulator_depth // 2)
+        return [piece(*part) for part in chunks(target.height, width, limit)]
+
+    def _last_row(self, y1):
+        """Input rows that output rows before y1 need, from the first."""
+        g = self.geometry
+        return (y1 - 1) * g.stride[0] - g.before[0] + (g.kernel[0] - 1) * g.dilation[0] + 1
+
+    def _emit_block(self, builder, source, target, fold, piece, block, first=False):
+        """Array and activation unit on one piece and one block of output columns, perhaps the layer's first."""
         y0, y1, x0, x1 = piece
-        columns, groups, weight_address, parameter_address = block
-        geometry = self.geometry
-        (sy, sx), (top, left) = geometry.stride, geometry.before
+        columns, groups, weight_address, parameters = block
+        (sy, sx), (top, left) = self.geometry.stride, self.geometry.before
         y_count, x_count = y1 - y0, x1 - x0
         count = x_count * y_count
-        slot = builder.load_parameters(Unit.ACTIVATION, parameter_address, PARAMETER_ROWS)
+        slot = builder.load_parameters(Unit.ACTIVATION, parameters)
         builder.load_tiles(weight_address, sum(g.passes for g in groups))
         acc_address = builder.accumulators(count)
-        reads = source.rows(y0 * sy - top, (y1 - 1) * sy - top + (geometry.kernel[0] - 1) * geometry.dilation[0] + 1)
+        if first and count == 1:
+            # The layer before may still be writing its last outputs: start on what is there.
+            groups = [*groups[:-1], *groups[-1].split()]
+        origin = source.address(y0 * sy - top, x0 * fold * sx - left)
         for number, g in enumerate(groups):
+            if count == 1:
+                reads = [(origin + g.offset, min(origin + g.last + builder.config.rows, source.base + source.size))]
+            else:
+                reads = source.region(y0 * sy - top, self._last_row(y1))
             builder.configure(Unit.MATRIX, x_stride=fold * sx * source.channels, y_stride=sy * source.pitch,
                               pass0_count=g.count0, pass0_stride=g.stride0,
                               pass1_count=g.count1, pass1_stride=g.stride1)
             builder.convolve(reads, acc_address, count, x_count=x_count, y_count=y_count, accumulate=int(number > 0),
-                             ub_address=source.address(y0 * sy - top, x0 * fold * sx - left) + g.offset)
+                             ub_address=origin + g.offset)
         q = self.quantisation
         builder.configure(Unit.ACTIVATION, x_stride=fold * target.channels, y_stride=target.pitch,
                           zero_point=q.zero_point, minimum=q.minimum, maximum=q.maximum)
-        builder.activate(target.rows(y0, y1), acc_address, count, slot, table=int(self.table is not None),
+        channels = (int(columns[0]), int(columns[-1]) + 1) if fold == 1 else None
+        builder.activate(target.region(y0, y1, channels), acc_address, count, slot, table=int(self.table is not None),
                          x_count=x_count, y_count=y_count, columns=len(columns),
                          ub_address=target.address(y0, x0 * fold) + int(columns[0]))
 
@@ -127,7 +163,7 @@ class TableLayer(MatrixLayer):
     table : int8 array (256,), by the input's bit pattern
     """
 
-    def emit(self, builder, layouts):
+    def begin(self, builder, layouts):
         source, target = layouts[self.sources[0]], layouts[self.target]
         if not source.padded and not target.padded:
             # Elements are elements: as many of them side by side as the array takes.
@@ -138,4 +174,9 @@ class TableLayer(MatrixLayer):
         self.geometry, self.weights = Geometry(), np.eye(channels, dtype=np.int8)[None, None]
         (multiplier, shift), same = quantise_multiplier(1.0), np.ones(channels, np.int64)
         self.quantisation = Quantisation(0 * same, multiplier * same, shift * same, 0, -128, 127)
-        super().emit(builder, {self.sources[0]: source, self.target: target})
+        pieces = super().begin(builder, {self.sources[0]: source, self.target: target})
+        # Its rows need not be the tensor's.
+        for piece in pieces:
+            whole = layouts[self.sources[0]]
+            piece.needs, piece.makes = {self.sources[0]: Extent(whole.height, whole.channels)}, Extent(0, 0)
+        return pieces

@@ -24,6 +24,16 @@ class Group:
         """Number of passes, each of which takes one weight tile."""
         return self.count0 * self.count1
 
+    def split(self):
+        """The same passes as two groups, the last (or the last turn of the outer loop) by itself, if there are several."""
+        if self.passes == 1:
+            return [self]
+        if self.count1 == 1:
+            return [Group(self.offset, self.count0 - 1, self.stride0), Group(self.last)]
+        end = self.offset + (self.count1 - 1) * self.stride1
+        return [Group(self.offset, self.count0, self.stride0, self.count1 - 1, self.stride1),
+                Group(end, self.count0, self.stride0)]
+
     @property
     def last(self):
         """Offset of the last pass."""

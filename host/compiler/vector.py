@@ -1,18 +1,21 @@
 """Layers of the vector unit: depthwise convolution, pooling, element-wise arithmetic."""
 
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 from systolith.rtl.isa import Function, Unit
 
-from .builder import PARAMETER_ROWS
-from .layer import Layer, Quantisation, chunks
+from .layer import Extent, Layer, Piece, Quantisation, chunks
 from .matrix import Geometry
 
 __all__ = ["DepthwiseLayer", "ElementwiseLayer", "PoolLayer"]
 
 #: Pieces of a layer are cut so that a later layer can start on the first: about this many cycles each.
 _PIECE_CYCLES = 512
+
+#: Up to so many pixels a depthwise layer is cut by channels, as the array's layers of few vectors are.
+_FEW_PIXELS = 64
 
 
 @dataclass
@@ -51,20 +54,24 @@ class DepthwiseLayer(Layer):
                     steps = (target.height - 1) * sy + kh
                     yield blocks * (target.width // fold) * steps * max(kw, beats), "y", fold
 
-    def emit(self, builder, layouts):
+    def begin(self, builder, layouts):
         config, source, target = builder.config, layouts[self.sources[0]], layouts[self.target]
         cycles, along, fold = min(self._plans(config, target))
         rows = max(1, target.height // max(1, cycles // _PIECE_CYCLES))
-        builder.fill(target.padding_runs(), target.fill, (target.base, target.base + target.size))
-        sets = [self._store(builder, channels, along, fold) for channels in
+        builder.fill_padding(target)
+        sets = [(channels, self._rows(builder, channels, along, fold)) for channels in
                 np.split(np.arange(target.channels), range(config.cols, target.channels, config.cols))]
-        for y0, y1, _, _ in chunks(target.height, 1, rows):
-            self._configure(builder, source, target, along, fold, y1 - y0)
-            for channels, address, count in sets:
-                self._emit_piece(builder, source, target, along, fold, (y0, y1), channels, address, count)
+        if target.height * target.width <= _FEW_PIXELS:
+            return [Piece({self.sources[0]: Extent(source.height, int(block[0][-1]) + 1)},
+                          Extent(0, int(block[0][-1]) + 1),
+                          partial(self._emit_rows, builder, source, target, along, fold, (0, target.height), [block]))
+                    for block in sets]
+        return [Piece({self.sources[0]: Extent(_last_row(self.geometry, y1), source.channels)}, Extent(y1, 0),
+                      partial(self._emit_rows, builder, source, target, along, fold, (y0, y1), sets))
+                for y0, y1, _, _ in chunks(target.height, 1, rows)]
 
-    def _store(self, builder, channels, along, fold):
-        """A block's parameter set and weights in the weight memory: (channels, address, rows)."""
+    def _rows(self, builder, channels, along, fold):
+        """A block's parameter set and weights as rows of the weight memory."""
         config = builder.config
         lanes = np.tile(channels, fold)
         weights = self.weights if along == "x" else self.weights.swapaxes(0, 1)
@@ -72,8 +79,7 @@ class DepthwiseLayer(Layer):
         rows = np.zeros((others, config.vector_taps, config.cols), np.int8)
         rows[:, config.vector_taps - sliding:, :len(lanes)] = weights[:, :, lanes]
         parameters = builder.parameter_rows(*self.quantisation.columns(lanes))
-        image = np.concatenate([parameters, rows.reshape(-1, config.cols).view(np.uint8)])
-        return channels, builder.store(image), len(image)
+        return np.concatenate([parameters, rows.reshape(-1, config.cols).view(np.uint8)])
 
     def _configure(self, builder, source, target, along, fold, rows):
         (kh, kw), (sy, sx) = self.geometry.kernel, self.geometry.stride
@@ -89,14 +95,18 @@ class DepthwiseLayer(Layer):
         builder.configure(Unit.VECTOR, tap0_count=1, zero_point=q.zero_point, minimum=q.minimum, maximum=q.maximum,
                           **nest)
 
-    def _emit_piece(self, builder, source, target, along, fold, piece, channels, address, count):
-        (y0, y1), (sy, _), (top, left) = piece, self.geometry.stride, self.geometry.before
-        slot = builder.load_parameters(Unit.VECTOR, address, count)
-        builder.vector([source.rows(y0 * sy - top, (y1 - 1) * sy - top + self.geometry.kernel[0])], target.rows(y0, y1),
-                       slot, function=Function.DEPTHWISE, columns=fold * len(channels),
-                       y_count=y1 - y0 if along == "x" else target.width // fold,
-                       in_address=source.address(y0 * sy - top, -left) + int(channels[0]),
-                       out_address=target.address(y0) + int(channels[0]))
+    def _emit_rows(self, builder, source, target, along, fold, part, sets):
+        (y0, y1), (sy, _), (top, left) = part, self.geometry.stride, self.geometry.before
+        self._configure(builder, source, target, along, fold, y1 - y0)
+        for channels, rows in sets:
+            slot = builder.load_parameters(Unit.VECTOR, rows)
+            span = int(channels[0]), int(channels[-1]) + 1
+            builder.vector(source.region(y0 * sy - top, _last_row(self.geometry, y1), span),
+                           target.region(y0, y1, span), slot,
+                           function=Function.DEPTHWISE, columns=fold * len(channels),
+                           y_count=y1 - y0 if along == "x" else target.width // fold,
+                           in_address=source.address(y0 * sy - top, -left) + span[0],
+                           out_address=target.address(y0) + span[0])
 
 
 @dataclass
@@ -113,26 +123,34 @@ class PoolLayer(Layer):
     function: Function = Function.SUM
     quantisation: Quantisation = None
 
-    def emit(self, builder, layouts):
+    def begin(self, builder, layouts):
         config, source, target = builder.config, layouts[self.sources[0]], layouts[self.target]
+        kh, kw = self.geometry.kernel
+        spans = [(c, min(c + config.cols, source.channels)) for c in range(0, source.channels, config.cols)]
+        cycles = target.width * max(kh * kw, config.beats) * len(spans)
+        builder.fill_padding(target)
+
+        if target.height == 1:
+            return [Piece({self.sources[0]: Extent(source.height, last)}, Extent(0, last),
+                          partial(self._emit_rows, builder, source, target, (0, 1), (first, last)))
+                    for first, last in spans]
+        return [Piece({self.sources[0]: Extent(_last_row(self.geometry, y1), source.channels)}, Extent(y1, 0),
+                      lambda y0=y0, y1=y1: [self._emit_rows(builder, source, target, (y0, y1), s) for s in spans])
+                for y0, y1, _, _ in chunks(target.height, 1, max(1, _PIECE_CYCLES // cycles))]
+
+    def _emit_rows(self, builder, source, target, part, span):
         (kh, kw), (sy, sx), (top, left) = self.geometry.kernel, self.geometry.stride, self.geometry.before
-        q, c = self.quantisation, source.channels
-        builder.fill(target.padding_runs(), target.fill, (target.base, target.base + target.size))
+        (y0, y1), q, c = part, self.quantisation, source.channels
         builder.configure(Unit.VECTOR, y_stride=sy * source.pitch, x_count=target.width, x_stride=sx * c, tap1_count=kh,
                           tap1_stride=source.pitch, tap0_count=kw, tap0_stride=c, out_y_stride=target.pitch,
                           out_x_stride=c, zero_point=q.zero_point, minimum=q.minimum, maximum=q.maximum)
-        cycles = target.width * max(kh * kw, config.beats) * -(-c // config.cols)
-        for y0, y1, _, _ in chunks(target.height, 1, max(1, _PIECE_CYCLES // cycles)):
-            reads = source.rows(y0 * sy - top, (y1 - 1) * sy - top + kh)
-            for first in range(0, c, config.cols):
-                channels = np.arange(first, min(first + config.cols, c))
-                slot = None
-                if self.function is not Function.MAXIMUM:
-                    address = builder.store(builder.parameter_rows(*q.columns(channels)))
-                    slot = builder.load_parameters(Unit.VECTOR, address, PARAMETER_ROWS)
-                builder.vector([reads], target.rows(y0, y1), slot, function=self.function, columns=len(channels),
-                               y_count=y1 - y0, in_address=source.address(y0 * sy - top, -left) + first,
-                               out_address=target.address(y0) + first)
+        slot = None
+        if self.function is not Function.MAXIMUM:
+            slot = builder.load_parameters(Unit.VECTOR, builder.parameter_rows(*q.columns(np.arange(*span))))
+        builder.vector(source.region(y0 * sy - top, _last_row(self.geometry, y1), span), target.region(y0, y1, span),
+                       slot, function=self.function, columns=span[1] - span[0], y_count=y1 - y0,
+                       in_address=source.address(y0 * sy - top, -left) + span[0],
+                       out_address=target.address(y0) + span[0])
 
 
 @dataclass
@@ -147,31 +165,43 @@ class ElementwiseLayer(Layer):
     function: Function = Function.ADD
     registers: dict = field(default_factory=dict)
 
-    def emit(self, builder, layouts):
-        config, target = builder.config, layouts[self.target]
+    def begin(self, builder, layouts):
+        target = layouts[self.target]
         a, b = (layouts[source] for source in self.sources)
-        builder.fill(target.padding_runs(), target.fill, (target.base, target.base + target.size))
+        if target.base not in (a.base, b.base):  # in place, the operand's padding is there already
+            builder.fill_padding(target)
         height, row = target.height, target.row_bytes
         if all(t.pitch == t.row_bytes for t in (a, b, target)):
             # Nothing between the rows: one long row is as good, and leaves no short vector at each row's end.
             height, row = 1, height * row
-        step = _PIECE_CYCLES // 2 * config.cols
-        for y0, y1, x0, x1 in chunks(height, row, step, config.cols):
+
+        def piece(y0, y1, x0, x1):
             start, stop = y0 * target.row_bytes + x0, (y1 - 1) * target.row_bytes + x1
-            span = (start // target.row_bytes, -(-stop // target.row_bytes))
-            whole, rest = divmod(x1 - x0, config.cols)
-            for first, count, columns in ((x0, whole, config.cols), (x1 - rest, 1, rest)):
-                if not count or not columns:
-                    continue
-                at_a, at_b = (t.address(y0) + first for t in (a, b))
-                builder.configure(Unit.VECTOR, y_stride=a.pitch, x_count=count, x_stride=config.cols, tap1_count=1,
-                                  tap0_count=2, tap0_stride=at_b - at_a, out_y_stride=target.pitch,
-                                  out_x_stride=config.cols, **self.registers)
-                # Operands of different pitch: the distance between them changes from row to row.
-                together = a.pitch == b.pitch
-                for y in range(y0, y1, y1 - y0 if together else 1):
-                    if not together:
-                        builder.configure(Unit.VECTOR, tap0_stride=(b.address(y) - a.address(y)))
-                    builder.vector([a.rows(*span), b.rows(*span)], target.rows(*span), function=self.function,
-                                   columns=columns, y_count=y1 - y0 if together else 1,
-                                   in_address=a.address(y) + first, out_address=target.address(y) + first)
+            first, last = start // target.row_bytes, -(-stop // target.row_bytes)
+            return Piece({source: Extent(last, target.channels) for source in self.sources},
+                         Extent(stop // target.row_bytes, 0),
+                         partial(self._emit_rows, builder, a, b, target, (y0, y1, x0, x1), (first, last)))
+
+        cols = builder.config.cols
+        return [piece(*part) for part in chunks(height, row, _PIECE_CYCLES // 4 * cols, cols)]
+
+    def _emit_rows(self, builder, a, b, target, part, span):
+        (y0, y1, x0, x1), cols = part, builder.config.cols
+        whole, rest = divmod(x1 - x0, cols)
+        # Operands of different pitch: the distance between them changes from row to row.
+        together = a.pitch == b.pitch
+        for first, count, columns in ((x0, whole, cols), (x1 - rest, 1, rest)):
+            if not count or not columns:
+                continue
+            for y in range(y0, y1, y1 - y0 if together else 1):
+                builder.configure(Unit.VECTOR, y_stride=a.pitch, x_count=count, x_stride=cols, tap1_count=1,
+                                  tap0_count=2, tap0_stride=b.address(y) - a.address(y), out_y_stride=target.pitch,
+                                  out_x_stride=cols, **self.registers)
+                builder.vector([a.rows(*span), b.rows(*span)], [target.rows(*span)], function=self.function,
+                               columns=columns, y_count=y1 - y0 if together else 1,
+                               in_address=a.address(y) + first, out_address=target.address(y) + first)
+
+
+def _last_row(geometry, y1):
+    """Input rows that output rows before y1 of a window without dilation need, from the first."""
+    return (y1 - 1) * geometry.stride[0] - geometry.before[0] + geometry.kernel[0]

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..graph import ModelError, window
+from ..graph import ModelError, windows
 from .movement import strided_slice_indices
 
 __all__ = ["check"]
@@ -28,6 +28,8 @@ def check(graph, operator):
     for name, value in operator.options.items():
         if name.startswith(("stride_", "dilation_", "filter_")):
             _need(1 <= value <= 4096, f"must have {name} between 1 and 4096, not {value}")
+        if name.startswith("pad_"):
+            _need(0 <= value <= 4096, f"must have {name} between 0 and 4096, not {value}")
     _need(operator.options.get("activation", "NONE") in ("NONE", "RELU", "RELU6", "RELU_N1_TO_1"),
           f"has the activation {operator.options.get('activation')}, expected none or a kind of RELU")
     for tensor in tensors[_OPERANDS.get(operator.kind, slice(1))]:
@@ -81,9 +83,8 @@ def _weights(tensor, rank, bias, outputs_axis, x, output):
 def _slid(options, x, kernel, channels):
     """Output shape of a sliding window."""
     _rank(x, 4)
-    sizes = [window(x.shape[1 + i], kernel[i], options[f"stride_{side}"], options.get(f"dilation_{side}", 1),
-                    options["padding"])[0] for i, side in enumerate("hw")]
-    return x.shape[0], *sizes, channels
+    (height, *_), (width, *_) = windows(x.shape[1:3], kernel, options)
+    return x.shape[0], height, width, channels
 
 
 def _symmetric(weights):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from systolith.sim.arithmetic import quantise_multiplier, requantise, wrap32
 
-from ..graph import Tensor, activation_range, window
+from ..graph import Tensor, activation_range, windows
 
 __all__ = ["Node"]
 
@@ -58,9 +58,7 @@ class Node:
         options = self.options
         strides = options["stride_h"], options["stride_w"]
         dilations = options.get("dilation_h", 1), options.get("dilation_w", 1)
-        (height, top, bottom), (width, left, right) = (
-            window(size, length, stride, dilation, options["padding"])
-            for size, length, stride, dilation in zip(x.shape[1:3], kernel, strides, dilations))
+        (height, top, bottom), (width, left, right) = windows(x.shape[1:3], kernel, options)
         padded = np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=fill)
         for row in range(kernel[0]):
             y = row * dilations[0]

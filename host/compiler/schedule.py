@@ -1,0 +1,67 @@
+"""In which order the layers' pieces are emitted, so that array and vector unit work at the same time."""
+
+from collections import deque
+
+from systolith.rtl.isa import Unit
+
+from .layer import Extent
+
+__all__ = ["schedule"]
+
+
+class _Progress:
+    """A layer that has begun: the pieces that are left."""
+
+    def __init__(self, index, layer, pieces):
+        self.index, self.layer, self.pieces = index, layer, deque(pieces)
+
+
+def schedule(builder, layers, layouts, overlap, done):
+    """Emits the layers of a run.
+
+    Units work in order, and so does the fetch of weights for all of them. A layer of the vector unit and the layer of
+    the array before or after it therefore only overlap if their pieces alternate. Two neighbouring layers at a time
+    do so.
+
+    Parameters
+    ----------
+    builder : Builder
+    layers : list of (operator number, Layer)
+    layouts : dict from tensor number to `Layout`
+    overlap : set of operator numbers that may begin while the layer before them is unfinished: the memory plan keeps
+        what that one needs
+    done : callable (operator number)
+        Called when all pieces of a layer have been emitted, in the order of completion.
+    """
+    waiting, active = deque(layers), []
+    made = {}  # tensor to its extent before and after its last piece
+    while waiting or active:
+        while waiting and (not active or (len(active) == 1 and waiting[0][0] in overlap)):
+            index, layer = waiting.popleft()
+            active.append(_Progress(index, layer, layer.begin(builder, layouts)))
+            made[layer.target] = (Extent(0, 0), Extent(0, 0))
+        first, last = active[0], active[-1]
+        chosen = last if last is not first and _may_advance(first, last, layouts, made) else first
+        if chosen.pieces:
+            piece = chosen.pieces.popleft()
+            piece.emit()
+            made[chosen.layer.target] = (made[chosen.layer.target][1], piece.makes)
+        if not chosen.pieces:
+            layout = layouts[chosen.layer.target]
+            made[chosen.layer.target] = (Extent(layout.height, layout.channels),) * 2
+            active.remove(chosen)
+            done(chosen.index)
+
+
+def _may_advance(first, last, layouts, made):
+    """Whether the next piece of the later layer comes before the next one of the earlier layer."""
+    if first.layer.unit is last.layer.unit:
+        return False
+    # The array follows a piece behind: its weights would else stand before the vector unit's in the queue for weights.
+    behind = last.layer.unit is Unit.MATRIX
+    return all(source not in made or _holds(made[source][0 if behind else 1], need, layouts[source])
+               for source, need in last.pieces[0].needs.items())
+
+
+def _holds(have, need, layout):
+    return have.rows >= min(need.rows, layout.height) or have.channels >= need.channels
