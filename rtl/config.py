@@ -85,8 +85,9 @@ class Config:
         need(16 <= self.instruction_depth <= 65536, "instruction_depth", "between 16 and 65536")
         need(2 <= self.queue_depth <= 256, "queue_depth", "between 2 and 256")
         need(1 <= self.tag_depth <= 4096, "tag_depth", "between 1 and 4096")
-        need(max(64, self.cols) <= self.packet_bytes <= 4096, "packet_bytes",
-             f"between {max(64, self.cols)} and 4096")
+        # A WRITE holds a space, an address and at least one row of weights.
+        need(max(64, self.cols + 5) <= self.packet_bytes <= 4096, "packet_bytes",
+             f"between {max(64, self.cols + 5)} and 4096")
         need(self.multiplier in ("portable",), "multiplier", "'portable'")
 
     @property
