@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-
 from systolith.host.cli import main
 
 
@@ -80,7 +79,8 @@ def test_verilog_goes_beside_its_description(systolith, tmp_path):
     assert facts["config"]["rows"] == 4 and "rx__payload" in [p["name"] for p in facts["ports"]]
 
 
-@pytest.mark.parametrize("content, part", [(b"", "not a TensorFlow Lite"), (b"hello world, this is no model", "not a Ten"),
+@pytest.mark.parametrize("content, part", [(b"", "not a TensorFlow Lite"),
+                                           (b"hello world, this is no model", "not a TensorFlow Lite"),
                                            (bytes(range(256)) * 40, "not a TensorFlow Lite"),
                                            (b"\x1c\0\0\0TFL3" + bytes(range(200)), "damaged")])
 def test_what_is_no_model_is_refused(systolith, tmp_path, content, part):
@@ -136,7 +136,7 @@ def test_a_program_for_another_configuration_or_damaged_is_refused(systolith, di
 @pytest.mark.parametrize("text, part", [("rows = 0", "rows must be between"), ("rows = 'x'", "whole number"),
                                         ("colour = 1", "'colour' is not a parameter"), ("rows = [", "not TOML"),
                                         ("base = 'huge'", "base must be one of"),
-                                        ("rows = 8\ncols = 8\nrequantise_lanes = 8", "requantise_lanes must be a divis")])
+                                        ("rows = 8\ncols = 8\nrequantise_lanes = 8", "requantise_lanes must be")])
 def test_a_wrong_configuration_is_refused(systolith, tmp_path, text, part):
     (tmp_path / "c.toml").write_text(text)
     refused(systolith("info", "--config", tmp_path / "c.toml", code=1), part, "c.toml")

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from systolith.host.compiler.compile import compile_graph
 from systolith.host.graph import ModelError
 from systolith.host.inputs import random_inputs

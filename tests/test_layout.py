@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-
 from systolith.host.compiler.layout import Interval, Layout, PlanError, image_of, plan, values_of
 
 

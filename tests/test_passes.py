@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-
 from systolith.host.compiler.passes import cover, group, tiles
 
 

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-
 from systolith.host.compiler.compile import compile_graph
 from systolith.host.driver import Driver
 from systolith.host.program import Program, ProgramError
@@ -53,7 +52,7 @@ def test_a_truncated_program_is_refused(program):
 
 
 def test_a_program_for_another_configuration_is_refused(program):
-    with pytest.raises(ProgramError, match="compiled for configuration 'nano', which differs from 'edge': rows 8 inste"):
+    with pytest.raises(ProgramError, match="compiled for configuration 'nano', which differs from 'edge': rows 8 in"):
         program.require(PRESETS["edge"])
     with Driver(ModelDevice(PRESETS["edge"]), PRESETS["edge"]) as driver, pytest.raises(ProgramError):
         Session(driver).load(program)

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import numpy as np
-
 from systolith.host.compiler.compile import compile_graph
 from systolith.host.devices import open_device
 from systolith.host.inputs import load_inputs

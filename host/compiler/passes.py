@@ -25,7 +25,7 @@ class Group:
         return self.count0 * self.count1
 
     def split(self):
-        """The same passes as two groups, the last (or the last turn of the outer loop) by itself, if there are several."""
+        """The same passes as two groups, the last (or the outer loop's last turn) by itself, if there are several."""
         if self.passes == 1:
             return [self]
         if self.count1 == 1:
