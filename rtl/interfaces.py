@@ -37,9 +37,11 @@ class UnitPort(wiring.Signature):
     issue : In(stream of IssueLayout)
         Legal instructions whose waits hold, in order: work instructions and Set_Configuration of this unit only.
     retire : Out(1)
-        Pulse for each work instruction, in order, in the cycle of its last effect or later: what is issued in the next cycle sees it.
+        Pulse for each work instruction, in order, in the cycle of its last effect or later: what is issued in the next
+        cycle sees it.
     active : Out(1)
-        The unit made progress in this cycle, or data is in flight in it. Low when idle and when it waits for another unit.
+        The unit made progress in this cycle, or data is in flight in it. Low when idle and when it waits for another
+        unit.
     fault : Out(4)
         `isa.Fault` in the cycle in which a fault is found, else 0. The access is not made.
     fault_pc : Out(16)
@@ -62,8 +64,8 @@ class BufferRead(wiring.Signature):
 class BufferWrite(wiring.Signature):
     """A write port of the unified buffer (as the writer's port: Out): the low `count` bytes of `data`.
 
-    Visible to a read whose `en` comes in the next cycle or later (the vector unit's port: two cycles later). The writer keeps
-    `en` low in the cycle after each cycle with `en` high, and has checked the range. No back-pressure.
+    Visible to a read whose `en` comes in the next cycle or later (the vector unit's port: two cycles later). The writer
+    keeps `en` low in the cycle after each cycle with `en` high, and has checked the range. No back-pressure.
     """
     def __init__(self, count):
         super().__init__({"en": Out(1), "address": Out(ADDRESS_BITS), "count": Out(range(count + 1)),
