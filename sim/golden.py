@@ -286,7 +286,7 @@ class GoldenModel:
                       (r["tap1_count"], r["tap1_stride"]), (r["tap0_count"], r["tap0_stride"]))
         fit = self._in_range(reads, self.config.cols)
         fed = fit // taps  # steps with all their reads in range
-        vectors = self._windows[self.config.cols][reads[:fed * taps]].reshape(fed, taps, -1)
+        vectors = self._windows[self.config.cols][reads[:fed * taps]].reshape(fed, taps, self.config.cols)
         results = combine(Function(f["function"]), vectors, self._stores[Destination.VECTOR][f["slot"]], r,
                           self.config.vector_taps)
 
