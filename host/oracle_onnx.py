@@ -1,0 +1,110 @@
+"""What ONNX Runtime makes of a model, and how far from it the chip is.
+
+The QDQ form defines an operator in floats between two roundings; the chip computes in integers and rounds otherwise, so
+that a result may differ by one unit of the last place (LSB) of its quantisation, and a difference is passed on.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+from .graph import ModelError
+from .onnx_builder import canonical, signed8
+from .operators import evaluate
+
+__all__ = ["Difference", "differences", "reference_outputs"]
+
+
+def reference_outputs(model, inputs):
+    """Executes a model once, as it is written: no optimisation replaces its float operators.
+
+    Parameters
+    ----------
+    model : path, or bytes of a .onnx file without external data
+    inputs : list of arrays, in the order of the model's inputs; int8 for uint8 ones, as `onnx_qdq` has them
+
+    Returns
+    -------
+    dict from name to array
+        Of each output of the model, and of each QuantizeLinear as a `Graph` stores it: int8, images as NHWC.
+
+    Errors
+    ------
+    ModelError
+        If onnxruntime is not installed, or does not execute the model.
+    """
+    try:
+        import onnxruntime
+    except ModuleNotFoundError:
+        raise ModelError("comparing with ONNX Runtime needs it: pip install 'systolith[onnx]'") from None
+    proto = onnx.ModelProto.FromString(model) if isinstance(model, bytes) else onnx.load(Path(model))
+    outputs = [info.name for info in proto.graph.output]
+    quantised = [node.output[0] for node in proto.graph.node if node.op_type == "QuantizeLinear"]
+    proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in quantised if name not in outputs)
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 3
+    try:
+        session = onnxruntime.InferenceSession(proto.SerializeToString(), options, ["CPUExecutionProvider"])
+        feeds = {info.name: value.view(np.uint8) ^ 0x80 if info.type == "tensor(uint8)" else value
+                 for info, value in zip(session.get_inputs(), inputs, strict=True)}
+        names = list(dict.fromkeys((*outputs, *quantised)))
+        values = dict(zip(names, session.run(names, feeds)))
+    except Exception as error:  # ONNX Runtime's exceptions share no class
+        reason = str(error).partition("\n")[0]
+        raise ModelError(f"ONNX Runtime does not execute the model: {reason}") from None
+    for name in quantised:
+        values[name] = signed8(values[name]).transpose(canonical(values[name].ndim))
+    return values
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far an operator's output is from ONNX Runtime's, in LSB of its quantisation.
+
+    Members
+    -------
+    operator : int, its number in the graph
+    op, tensor : str, its kind and the name of its output
+    largest : int, over all elements
+    own : int, what the operator would differ by if its inputs did not: the rest comes from the operators before it
+    count : int, elements that differ
+    """
+    operator: int
+    op: str
+    tensor: str
+    largest: int
+    own: int
+    count: int
+
+
+def differences(graph, inputs, computed, reference):
+    """Compares the output of every operator that ONNX Runtime has as well.
+
+    Parameters
+    ----------
+    graph : Graph
+    inputs : mapping from tensor number to array
+    computed : mapping from tensor number to array, for each operator's output
+    reference : dict, as `reference_outputs` gives it
+
+    Returns
+    -------
+    list of Difference, in the order of execution
+    """
+    expected, result = dict(inputs), []
+    for operator in graph.operators:
+        index, = operator.outputs
+        tensor = graph.tensors[index]
+        alone, = evaluate(graph, operator, expected)
+        expected[index] = reference.get(tensor.name, alone)
+        if tensor.name in reference:
+            # An output in reals is in the units of what it was made from.
+            unit = float(graph.tensors[operator.inputs[0]].scale[0]) if operator.kind == "DEQUANTIZE" else 1
+            distance, own = (np.rint(np.abs(value.astype(np.float64) - expected[index]) / unit).astype(np.int64)
+                             for value in (computed[index], alone))
+            result.append(Difference(operator.index, operator.kind, tensor.name, int(distance.max()), int(own.max()),
+                                     int(np.count_nonzero(distance))))
+    return result
