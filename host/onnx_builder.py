@@ -16,7 +16,7 @@ from systolith.sim.arithmetic import round_half_away
 from . import operators
 from .graph import Graph, ModelError, Operator, Tensor, activation_range
 
-__all__ = ["GraphBuilder", "Constant", "Pending", "Quantisation", "Value", "canonical", "need", "signed8"]
+__all__ = ["Constant", "GraphBuilder", "Pending", "Quantisation", "Value", "canonical", "need", "signed8"]
 
 
 def need(condition, sentence):

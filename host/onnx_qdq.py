@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 
 from .graph import ModelError
-from .onnx_builder import GraphBuilder, Constant, Value, need
+from .onnx_builder import Constant, GraphBuilder, Value, need
 from .onnx_nodes import FUNCTIONS, Node
 
 __all__ = ["OLDEST_OPSET", "load", "parse"]
