@@ -70,7 +70,7 @@ def bench(paths, config, device, progress):
             result = session.infer(random_inputs(graph)[0])
             seconds = time.perf_counter() - begin
             simulated = getattr(simulator, "cycles", None)
-        report = describe(program, device, [result], None)
+        report = describe(program, device, [result])
         npu = NPU_CYCLES.get(graph.name) if config.macs == 256 else None
         rows.append({name: report[name] for name in ("model", "config", "cycles", "ideal_cycles", "utilisation")} | {
             "npu_cycles": npu, "speedup": round(npu / report["cycles"], 2) if npu else None,

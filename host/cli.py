@@ -72,12 +72,6 @@ def _progress():
         yield show
 
 
-def _load_model(path):
-    from .tflite import load
-
-    return load(path)
-
-
 def _outputs_file(path, graph, results):
     """Writes the model's outputs as .npz, whole or not at all."""
     names = ["y"] if len(graph.outputs) == 1 else [graph.tensors[t].name for t in graph.outputs]
@@ -101,40 +95,55 @@ def _outputs_file(path, graph, results):
               help="; ".join(f"{name}: {text}" for name, (*_, text) in DEVICES.items()) + ".")
 @click.option("--check", is_flag=True, help="Compare every operator's output with the reference interpreter.")
 @click.option("--seed", default=0, show_default=True, help="Of the random input.")
+@click.option("--trace", "trace_path", metavar="FILE",
+              help="Write every unit's instructions in time, for Perfetto or chrome://tracing (.json).")
+@click.option("--plot", "plot_path", metavar="FILE", help="Draw the same as a picture (.png, .svg).")
 @_json
 @_command
-def run(model, input_path, output_path, config_name, device, check, seed, as_json):
-    """Compile MODEL (.tflite, or a program file of `compile`) and run it; print answers, cycles and utilisation."""
+def run(model, input_path, output_path, config_name, device, check, seed, trace_path, plot_path, as_json):
+    """Compile MODEL (.tflite, .onnx or a program file) and run it; print answers, cycles and utilisation."""
+    from .check import ExactCheck, OnnxCheck
     from .compiler.compile import compile_graph
+    from .models import is_onnx, load_model
     from .run import describe, run_model
 
     config = load_config(config_name)
     if _is_program(model):
         if check:
-            raise InputError("--check needs the .tflite model, not a program file")
+            raise InputError("--check needs the model itself, not a program file")
         program = Program.load(model)
         program.require(config)
         graph = program.graph
     else:
-        graph = _load_model(model)
+        graph = load_model(model)
         program = compile_graph(graph, config)
-    if output_path and not Path(output_path).absolute().parent.is_dir():
-        raise InputError(f"the folder of output file {output_path} does not exist")
+    for path in filter(None, (output_path, trace_path, plot_path)):
+        if not Path(path).absolute().parent.is_dir():
+            raise InputError(f"the folder of output file {path} does not exist")
+    checker = None
+    if check:
+        checker = OnnxCheck(graph, model) if is_onnx(model) else ExactCheck(graph, Path(model).read_bytes())
     inputs = load_inputs(graph, input_path) if input_path else random_inputs(graph, seed=seed)
     if not input_path and not as_json:
         console.print(f"no --input: one random input, seed {seed}", highlight=False)
     with _progress() as show:
-        results, mismatches = run_model(graph, program, open_device(device, config), inputs,
-                                        Path(model).read_bytes() if check else None, show)
+        results = run_model(graph, program, open_device(device, config), inputs, checker, show)
     if output_path:
         _outputs_file(output_path, graph, results)
-    report = describe(program, device, results, mismatches)
+    if trace_path or plot_path:
+        from .trace import write_plot, write_trace
+
+        if trace_path:
+            write_trace(program, trace_path)
+        if plot_path:
+            write_plot(program, plot_path)
+    report = describe(program, device, results, checker)
     if as_json:
         _print_json(report)
     else:
         print_answers(graph, results)
-        print_run(report)
-    if mismatches:
+        print_run(report, checker)
+    if checker and checker.failed:
         sys.exit(1)
 
 
@@ -151,10 +160,11 @@ def _is_program(path):
 @_json
 @_command
 def compile(model, output, config_name, as_json):
-    """Compile MODEL (.tflite) to a program file."""
+    """Compile MODEL (.tflite or .onnx) to a program file."""
     from .compiler.compile import compile_graph
+    from .models import load_model
 
-    program = compile_graph(_load_model(model), load_config(config_name))
+    program = compile_graph(load_model(model), load_config(config_name))
     program.save(output)
     facts = {"model": program.model, "config": program.config.name, "program": str(output),
              "instructions": len(program.instructions) // isa.INSTRUCTION_BYTES, "weight_bytes": program.weights.nbytes,

@@ -6,10 +6,15 @@ Only comparisons need it. It reads the model by itself, so that it shares no mis
 from pathlib import Path
 
 import numpy as np
+from systolith.rtl.errors import UserError
 from tflite_micro import runtime
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-__all__ = ["reference_outputs"]
+__all__ = ["OracleError", "reference_outputs"]
+
+
+class OracleError(UserError):
+    """The reference interpreter cannot execute a model; the message is one full sentence."""
 
 
 def reference_outputs(model, inputs):
@@ -26,17 +31,21 @@ def reference_outputs(model, inputs):
 
     Errors
     ------
-    RuntimeError
+    OracleError
         If TensorFlow Lite Micro does not execute the model.
     """
     content = model if isinstance(model, bytes) else Path(model).read_bytes()
     subgraph = schema.ModelT.InitFromPackedBuf(content, 0).subgraphs[0]
     elements = sum(int(np.prod(tensor.shape)) for tensor in subgraph.tensors if tensor.shape is not None)
     # Every tensor stays in the arena; some kernels want scratch space of four bytes an element besides.
-    interpreter = runtime.Interpreter.from_bytes(
-        content, arena_size=(1 << 20) + 8 * elements, intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors)
-    for index, value in enumerate(inputs):
-        interpreter.set_input(value, index)
-    interpreter.invoke()
+    try:
+        interpreter = runtime.Interpreter.from_bytes(content, arena_size=(1 << 20) + 8 * elements,
+                                                     intrepreter_config=runtime.InterpreterConfig.kPreserveAllTensors)
+        for index, value in enumerate(inputs):
+            interpreter.set_input(value, index)
+        interpreter.invoke()
+    except RuntimeError as error:
+        raise OracleError(f"there is nothing to check against: TensorFlow Lite Micro does not execute this model "
+                          f"({error})") from None
     return {int(index): np.array(interpreter.GetTensor(index, 0)["tensor_data"])
             for operator in subgraph.operators for index in operator.outputs}

@@ -83,6 +83,7 @@ class Program:
     graph : Graph; constants only where the host needs them
     weights : uint8 array (rows, cols), image of the weight memory
     instructions : bytes
+    owners : int array, number of the operator that each instruction belongs to, -1 if to none
     layouts : dict from tensor number to `Layout`, of tensors in the unified buffer
     steps : list of Step
     layers : list of LayerInfo, one an operator
@@ -93,6 +94,7 @@ class Program:
     graph: Graph
     weights: np.ndarray
     instructions: bytes
+    owners: np.ndarray
     layouts: dict
     steps: list
     layers: list
@@ -102,7 +104,8 @@ class Program:
         """The file's bytes."""
         used = {i for step in self.steps if step.operator is not None
                 for i in self.graph.operators[step.operator].inputs}
-        arrays = {"weights": self.weights, "instructions": np.frombuffer(self.instructions, np.uint8)}
+        arrays = {"weights": self.weights, "instructions": np.frombuffer(self.instructions, np.uint8),
+                  "owners": self.owners}
         tensors = []
         for t in self.graph.tensors:
             arrays[f"scale{t.index}"], arrays[f"zero_point{t.index}"] = t.scale, t.zero_point
@@ -146,7 +149,7 @@ class Program:
         operators = [Operator(**o) for o in meta["operators"]]
         graph = Graph(meta["model"], tensors, operators, meta["inputs"], meta["outputs"])
         return cls(model=meta["model"], config=Config(**meta["config"]), graph=graph, weights=arrays["weights"],
-                   instructions=arrays["instructions"].tobytes(),
+                   instructions=arrays["instructions"].tobytes(), owners=arrays["owners"],
                    layouts={int(k): Layout(**v) for k, v in meta["layouts"].items()},
                    steps=[Step(**s) for s in meta["steps"]], layers=[LayerInfo(**i) for i in meta["layers"]],
                    dumps=[Dump(**d) for d in meta["dumps"]])

@@ -27,8 +27,8 @@ def _table(title, *columns):
     return table
 
 
-def print_run(report):
-    """The report of `run` as tables: layers, then totals."""
+def print_run(report, check=None):
+    """The report of `run` as tables: layers, then totals, then what the check found."""
     table = _table(f"{report['model']} on {report['config']} ({report['device']})",
                    "layer", "op", "unit", "MACs", "cycles", "utilisation")
     for layer in report["layers"]:
@@ -40,17 +40,14 @@ def print_run(report):
     if report["cycles"]:
         console.print(f"{report['cycles']:,} cycles an inference, {report['ideal_cycles']:,} at the limit of the "
                       f"array: utilisation {_percent(report['utilisation'])}", highlight=False)
+        rows = report["breakdown"]
+        console.print("of these: array active {array_active}% (useful MACs {useful_macs}%), weight stall "
+                      "{weight_stall}%, weight shift {weight_shift}%, non-matrix {non_matrix}% (RAW stalls "
+                      "{raw_stall}%, input stalls {input_stall}%)".format(**rows), highlight=False)
     else:
         console.print("no cycles: the golden model has no time", highlight=False)
-    if report["mismatches"] is not None:
-        if report["mismatches"] == 0:
-            console.print(f"every operator's output equals the reference interpreter's, "
-                          f"{report['inputs']} input(s) compared", style="green", highlight=False)
-        else:
-            m = report["first_mismatch"]
-            console.print(f"{report['mismatches']} elements differ; first: input {m['input']}, operator "
-                          f"{m['operator']} ({m['op']}), tensor {m['tensor']!r}, element {m['element']}: {m['value']} "
-                          f"instead of {m['expected']}", style="red", highlight=False)
+    if check is not None:
+        console.print(check.sentence(), style="red" if check.failed else "green", highlight=False)
 
 
 def print_answers(graph, results, most=8):

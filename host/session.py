@@ -70,6 +70,7 @@ class Session:
         program, graph = self._program, self._program.graph
         values = dict(inputs)
         counters, ends, dumped = {}, {}, {}
+        memory = bytearray(sum(program.layouts[d.storage].size for d in program.dumps))
         for step in program.steps:
             if step.operator is not None:
                 operator = graph.operators[step.operator]
@@ -80,7 +81,6 @@ class Session:
             for tensor in step.writes:
                 layout = program.layouts[tensor]
                 self._driver.write(Space.UNIFIED_BUFFER, layout.base, image_of(layout, values[tensor]).tobytes())
-            memory = bytearray(sum(program.layouts[d.storage].size for d in program.dumps))
             status = self._driver.run(step.address, memory)
             offset = counters.get("cycles", 0)
             for name, value in status.items():
@@ -91,9 +91,9 @@ class Session:
                 layout = program.layouts[tensor]
                 data = self._driver.read(Space.UNIFIED_BUFFER, layout.base, layout.size)
                 values[tensor] = self._unpack(tensor, data)
-            for dump in program.dumps:
-                data = memory[dump.address:dump.address + program.layouts[dump.storage].size]
-                dumped[dump.tensor] = self._unpack(dump.tensor, data)
+        for dump in program.dumps:
+            data = memory[dump.address:dump.address + program.layouts[dump.storage].size]
+            dumped[dump.tensor] = self._unpack(dump.tensor, data)
         return Inference({t: values[t] for t in graph.outputs}, counters, self._layer_cycles(ends), dumped)
 
     def _unpack(self, tensor, data):

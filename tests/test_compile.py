@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from systolith.host.check import ExactCheck
 from systolith.host.compiler.compile import compile_graph
 from systolith.host.graph import ModelError
 from systolith.host.inputs import random_inputs
@@ -30,8 +31,9 @@ def test_every_one_operator_model_is_exact(shared, config):
         graph = load(path)
         program = compile_graph(graph, config)
         inputs = random_inputs(graph, 3, seed=5)
-        _, mismatches = run_model(graph, program, ModelDevice(config), inputs, path.read_bytes())
-        assert mismatches == [], path.stem
+        check = ExactCheck(graph, path.read_bytes())
+        run_model(graph, program, ModelDevice(config), inputs, check)
+        assert check.mismatches == [], path.stem
         names.append(path.stem)
     assert len(names) >= 30
 
@@ -61,6 +63,7 @@ def test_the_four_models_are_exact_on_the_golden_model(shared, model, config):
     x = np.load(path.with_suffix(".inputs.npz"))["x"][:2]
     program = compile_graph(graph, config)
     inputs = [{graph.inputs[0]: value} for value in x]
-    results, mismatches = run_model(graph, program, ModelDevice(config), inputs, path.read_bytes())
-    assert mismatches == []
+    check = ExactCheck(graph, path.read_bytes())
+    results = run_model(graph, program, ModelDevice(config), inputs, check)
+    assert check.mismatches == []
     assert len(results) == 2

@@ -28,14 +28,14 @@ def main():
     labels = np.load(here / "digits.npz")["labels"]
     program = compile_graph(graph, config)
     console.print(f"{len(inputs)} held-out digits on a {config.rows}x{config.cols} chip, simulated by Verilator")
-    results, _ = run_model(graph, program, open_device("rtl", config), inputs)
+    results = run_model(graph, program, open_device("rtl", config), inputs)
     answers = np.array([result.outputs[graph.outputs[0]].argmax() for result in results])
     pictures = [draw(values[graph.inputs[0]]) for values in inputs[:SHOWN]]
     for lines in zip(*pictures):
         console.print("   ".join(lines), highlight=False, markup=False)
     captions = [f"answer {a}, truth {t}" for a, t in zip(answers[:SHOWN], labels)]
     console.print("   ".join(caption.ljust(16) for caption in captions), highlight=False)
-    print_run(describe(program, "rtl", results, None))
+    print_run(describe(program, "rtl", results))
     right = int((answers == labels).sum())
     console.print(f"{right} of {len(labels)} right: {100 * right / len(labels):.1f}%", style="bold", highlight=False)
 

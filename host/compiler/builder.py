@@ -25,11 +25,18 @@ class Builder:
     Parameters
     ----------
     config : Config
+
+    Members
+    -------
+    code : list of bytes, the instructions so far
+    owner : int, number of the operator that the next instructions belong to
+    owners : list of int, that number for each instruction
     """
 
     def __init__(self, config):
         self.config = config
         self.code = []
+        self.owner, self.owners = -1, []
         self._rows = []
         self._row_count = 0
         self._stored = {}
@@ -91,6 +98,7 @@ class Builder:
 
     def _emit(self, code):
         self.code += [code[i:i + isa.INSTRUCTION_BYTES] for i in range(0, len(code), isa.INSTRUCTION_BYTES)]
+        self.owners += [self.owner] * (len(self.code) - len(self.owners))
         if len(self.code) > self.config.instruction_depth:
             raise CapacityError(f"the program needs more than the {self.config.instruction_depth} instructions that "
                                 f"the instruction buffer holds")

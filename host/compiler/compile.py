@@ -3,6 +3,7 @@
 import itertools
 from dataclasses import replace
 
+import numpy as np
 from systolith.host.graph import ModelError
 from systolith.host.operators import SUPPORTED
 from systolith.host.program import Dump, LayerInfo, Program, Step
@@ -221,6 +222,6 @@ def _emit(graph, config, layers, reasons, storage, segments, layouts, overlap, d
         else:
             unit = "none" if layer.unit is None else layer.unit.name.lower()
             infos.append(LayerInfo(name, operator.kind, unit, layer.macs, tags.get(operator.index)))
-    return Program(graph.name, config, graph, builder.weight_image(), b"".join(builder.code), layouts, steps, infos,
-                   dumps)
+    return Program(graph.name, config, graph, builder.weight_image(), b"".join(builder.code),
+                   np.array(builder.owners, np.int32), layouts, steps, infos, dumps)
 

@@ -8,6 +8,7 @@ from systolith.host.quantisation import (
     convolution_factors,
     fully_connected_factors,
     multiply_factor,
+    rescale_factor,
 )
 from systolith.rtl.isa import AVERAGE_FRACTION, Function, Unit
 from systolith.sim.arithmetic import quantise_multiplier, requantise
@@ -161,6 +162,24 @@ def _average_pool(graph, operator, config, x, y):
                      function=Function.AVERAGE, quantisation=quantisation)
 
 
+def _mean(graph, operator, config, x, y):
+    _need_vector(config)
+    axes = {int(a) % len(x.shape) for a in np.atleast_1d(graph.tensors[operator.inputs[1]].data)}
+    _need(len(x.shape) == 4 and x.shape[0] == 1 and axes == {1, 2}, "it is no mean over the pixels of one image")
+    _, *kernel, channels = x.shape
+    count = int(np.prod(kernel))
+    multiplier, shift = (int(v) for v in quantise_multiplier(rescale_factor(x, y)))
+    # The division by the count is in the multiplier, as in the reference.
+    more = min(count.bit_length() - 1, 32, 31 + shift)
+    multiplier, shift = (multiplier << more) // count, shift - more
+    _need(-31 <= shift <= 30 and multiplier < 1 << 31, "its rescaling factor is out of the chip's range")
+    same = np.ones(channels, np.int64)
+    quantisation = Quantisation(-int(x.zero_point[0]) * count * same, multiplier * same, shift * same,
+                                int(y.zero_point[0]), -128, 127)
+    return PoolLayer("", "", Unit.VECTOR, [x.index], -1, 0, {x.index: Padding()}, geometry=Geometry(tuple(kernel)),
+                     function=Function.SUM, quantisation=quantisation)
+
+
 def _divider(count):
     """Multiplier and shift by which AVERAGE divides every sum of `count` int8, halves away from zero."""
     fraction, shift = np.frexp(1 / (count << AVERAGE_FRACTION))
@@ -228,6 +247,7 @@ _LOWER = {
     "FULLY_CONNECTED": _fully_connected,
     "AVERAGE_POOL_2D": _average_pool,
     "MAX_POOL_2D": _max_pool,
+    "MEAN": _mean,
     "RESHAPE": _reshape,
     "SQUEEZE": _reshape,
     "EXPAND_DIMS": _reshape,

@@ -16,7 +16,7 @@ __all__ = ["Geometry", "MatrixLayer", "TableLayer"]
 #: A layer is cut into about so many pieces, so that the next one can start on the first.
 _PIECES = 6
 
-#: Up to so many vectors for each row of the array a layer is cut by output channels instead.
+#: With fewer vectors than so many for each row of the array a layer is cut by output channels instead.
 _FEW_VECTORS = 4
 
 
@@ -97,7 +97,7 @@ class MatrixLayer(Layer):
         builder.fill_padding(target)
 
         width, vectors = target.width // fold, target.height * target.width // fold
-        if vectors <= _FEW_VECTORS * config.rows:
+        if vectors < _FEW_VECTORS * config.rows:
             # Few vectors: cut by output channels, so that each weight tile is loaded only once.
             whole = (0, target.height, 0, width)
             need = {self.sources[0]: Extent(source.height, source.channels)}

@@ -38,12 +38,14 @@ def schedule(builder, layers, layouts, overlap, done):
     while waiting or active:
         while waiting and (not active or (len(active) == 1 and waiting[0][0] in overlap)):
             index, layer = waiting.popleft()
+            builder.owner = index
             active.append(_Progress(index, layer, layer.begin(builder, layouts)))
             made[layer.target] = (Extent(0, 0), Extent(0, 0))
         first, last = active[0], active[-1]
         chosen = last if last is not first and _may_advance(first, last, layouts, made) else first
         if chosen.pieces:
             piece = chosen.pieces.popleft()
+            builder.owner = chosen.index
             piece.emit()
             made[chosen.layer.target] = (made[chosen.layer.target][1], piece.makes)
         if not chosen.pieces:

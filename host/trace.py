@@ -1,0 +1,166 @@
+"""Where the cycles of an inference went: a trace for Perfetto or Chrome, and a picture.
+
+Both show what the cycle model predicts, which the RTL's counters equal.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from systolith.rtl.isa import Unit
+from systolith.sim.cycles import CycleModel
+
+__all__ = ["Slice", "occupancy", "slices", "write_plot", "write_trace"]
+
+#: Cycles over which the trace averages the use of the array.
+_WINDOW = 256
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One work instruction in time.
+
+    Members
+    -------
+    unit : Unit
+    start, end : int, cycles since the inference began
+    operator : int, number of the operator that it belongs to, -1 if to none
+    pc : int, its address
+    """
+    unit: Unit
+    start: int
+    end: int
+    operator: int
+    pc: int
+
+
+def slices(program):
+    """The work instructions of one inference and its length.
+
+    Returns
+    -------
+    (list of Slice, dict of int)
+        With the counters of all runs together.
+    """
+    model, found, totals = CycleModel(program.config), [], {}
+    for step in program.steps:
+        if step.address is None:
+            continue
+        offset = totals.get("cycles", 0)
+        timing = model.predict(program.instructions, step.address)
+        found += [Slice(r.unit, offset + r.start, offset + r.end, int(program.owners[r.pc]), r.pc)
+                  for r in timing.timeline()]
+        totals = {name: totals.get(name, 0) + value for name, value in timing.counters.items()}
+    return found, totals
+
+
+def occupancy(program, found):
+    """Bytes of the unified buffer that hold a tensor which is still needed: (cycle, bytes) wherever they change."""
+    spans = {}
+    for index, operator in enumerate(program.graph.operators):
+        mine = [s for s in found if s.operator == index]
+        for tensor in (*operator.inputs, *operator.outputs):
+            layout = program.layouts.get(tensor)
+            if layout is not None and mine:
+                first, last = (0 if tensor in program.graph.inputs else mine[0].start), max(s.end for s in mine)
+                have = spans.get(layout.base, {}).get(layout.size, (first, last))
+                spans.setdefault(layout.base, {})[layout.size] = (min(have[0], first), max(have[1], last))
+    changes = {}
+    for base in spans.values():
+        for size, (first, last) in base.items():
+            changes[first] = changes.get(first, 0) + size
+            changes[last] = changes.get(last, 0) - size
+    cycles = sorted(changes)
+    return list(zip(cycles, np.cumsum([changes[c] for c in cycles]).tolist()))
+
+
+def _label(program, operator):
+    return "none" if operator < 0 else f"{operator} {program.layers[operator].op}"
+
+
+def write_trace(program, path):
+    """Writes the Chrome trace event format: a track a unit, a slice an instruction, one cycle shown as 1 us."""
+    found, totals = slices(program)
+    events = [{"ph": "M", "pid": 1, "name": "process_name",
+               "args": {"name": f"{program.model} on {program.config.name}; 1 us = 1 cycle"}}]
+    events += [{"ph": "M", "pid": 1, "tid": int(unit), "name": "thread_name", "args": {"name": unit.name.lower()}}
+               for unit in sorted({s.unit for s in found})]
+    for s in found:
+        events.append({"ph": "X", "pid": 1, "tid": int(s.unit), "ts": s.start, "dur": max(1, s.end - s.start),
+                       "name": _label(program, s.operator), "cat": s.unit.name.lower(),
+                       "args": {"address": s.pc, "layer": "" if s.operator < 0 else program.layers[s.operator].name}})
+    for cycle, share in _array_use(found, totals["cycles"]):
+        events.append({"ph": "C", "pid": 1, "ts": cycle, "name": "matrix unit busy, %", "args": {"busy": share}})
+    for cycle, size in occupancy(program, found):
+        events.append({"ph": "C", "pid": 1, "ts": cycle, "name": "unified buffer, bytes", "args": {"bytes": size}})
+    _replace(path, lambda file: file.write(json.dumps({"traceEvents": events}).encode()))
+
+
+def _array_use(found, cycles):
+    """Share of each window in which an instruction of the matrix unit runs, in percent."""
+    busy = np.zeros(cycles + 1)
+    for s in found:
+        if s.unit is Unit.MATRIX:
+            busy[s.start:s.end] = 1
+    return [(start, round(100 * float(busy[start:start + _WINDOW].mean()), 1)) for start in range(0, cycles, _WINDOW)]
+
+
+def write_plot(program, path):
+    """Draws unit activity by layer, and where the cycles went against the array's limit (.png, .svg or .pdf)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    found, totals = slices(program)
+    operators = sorted({s.operator for s in found if s.operator >= 0})
+    figure = Figure(figsize=(13, 6), layout="constrained")
+    FigureCanvasAgg(figure)
+    top, bottom = figure.subplots(2, 1, height_ratios=(3, 1))
+    units = [u for u in Unit if any(s.unit is u for s in found)]
+    colours = {operator: f"C{number % 10}" for number, operator in enumerate(operators)}
+    for row, unit in enumerate(units):
+        for operator in (-1, *operators):
+            bars = [(s.start, max(1, s.end - s.start)) for s in found if s.unit is unit and s.operator == operator]
+            top.broken_barh(bars, (row - 0.4, 0.8), facecolors=colours.get(operator, "grey"))
+    for operator in operators:
+        mine = [s for s in found if s.operator == operator]
+        if mine[-1].end - mine[0].start < totals["cycles"] / 60:
+            continue  # no room for its name
+        top.text((mine[0].start + mine[-1].end) / 2, len(units) - 0.45, _label(program, operator), rotation=60,
+                 fontsize=7, ha="left", va="bottom", color=colours[operator])
+    top.set_yticks(range(len(units)), [u.name.lower() for u in units])
+    top.set_ylim(-0.6, len(units) + 1.2)
+    top.set_xlim(0, totals["cycles"])
+    top.set_title(f"{program.model} on {program.config.name}: {totals['cycles']:,} cycles")
+    _draw_shares(bottom, program, totals)
+    kind = Path(path).suffix.lstrip(".") or "png"
+    _replace(path, lambda file: figure.savefig(file, format=kind, dpi=110))
+
+
+def _draw_shares(axis, program, totals):
+    macs = sum(layer.macs for layer in program.layers if layer.unit == "matrix")
+    useful = macs / program.config.macs
+    parts = [("useful MACs", useful), ("unused MACs", max(0, totals["array_active"] - useful)),
+             ("weight stall", totals["weight_stall"]), ("weight shift", totals["weight_shift"]),
+             ("RAW stall", totals["raw_stall"]), ("input stall", totals["input_stall"])]
+    parts.append(("other", max(0, totals["cycles"] - sum(size for _, size in parts))))
+    left = 0
+    for name, size in parts:
+        axis.barh(0, size, left=left, label=f"{name} {100 * size / totals['cycles']:.1f}%")
+        left += size
+    axis.set_yticks([])
+    axis.set_xlim(0, left)
+    axis.set_xlabel("cycles")
+    axis.legend(ncols=len(parts), fontsize=8, loc="upper center", bbox_to_anchor=(0.5, 1.5), frameon=False)
+
+
+def _replace(path, write):
+    """Writes a file whole or not at all."""
+    path = Path(path)
+    part = path.with_name(path.name + ".part")
+    try:
+        with part.open("wb") as file:
+            write(file)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
