@@ -17,7 +17,7 @@ from systolith.rtl.errors import UserError
 from .devices import DEVICES, open_device
 from .inputs import InputError, load_inputs, random_inputs
 from .program import Program
-from .report import console, print_answers, print_bench, print_info, print_run, status_console
+from .report import console, print_answers, print_bench, print_bench_v1, print_info, print_run, status_console
 
 __all__ = ["main"]
 
@@ -255,11 +255,20 @@ def info(config_name, as_json):
 @click.option("--device", default="rtl", show_default=True, type=click.Choice(list(DEVICES)))
 @click.option("--build/--no-build", default=True, show_default=True,
               help="Measure how long the simulation takes to build from nothing.")
+@click.option("--plot", "plot_path", metavar="FILE", help="With tpu-v1: draw the sensitivity study (.png, .svg).")
 @_json
 @_command
-def bench(models, config_name, device, build, as_json):
-    """Measure MODELS (.tflite; by default the four MLPerf Tiny models in ../shared/models)."""
+def bench(models, config_name, device, build, plot_path, as_json):
+    """Measure MODELS (.tflite; by default the four MLPerf Tiny models in ../shared/models).
+
+    `systolith bench tpu-v1` instead runs six networks of the size of TPU v1's on the cycle model and prints its Table 3
+    beside the paper's, and how speed depends on memory and clock.
+    """
     import resource
+
+    if models == ("tpu-v1",):
+        _bench_v1(plot_path, as_json)
+        return
 
     from .bench import bench, measure_build
 
@@ -276,3 +285,16 @@ def bench(models, config_name, device, build, as_json):
         _print_json(report)
     else:
         print_bench(report)
+
+
+def _bench_v1(plot_path, as_json):
+    from .bench_v1 import SCALES, bench_v1, plot_sensitivity, sensitivity
+
+    with _progress() as show:
+        report = {"workloads": bench_v1(show), "scales": [float(s) for s in SCALES], "sensitivity": sensitivity(show)}
+    if plot_path:
+        plot_sensitivity(report["sensitivity"], plot_path)
+    if as_json:
+        _print_json(report)
+    else:
+        print_bench_v1(report)

@@ -6,7 +6,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["console", "print_answers", "print_bench", "print_info", "print_run", "status_console"]
+__all__ = ["console", "print_answers", "print_bench", "print_bench_v1", "print_info", "print_run", "status_console"]
 
 #: Wide enough for the tables where the output is no terminal.
 console = Console(width=None if sys.stdout.isatty() else 120)
@@ -20,7 +20,7 @@ def _percent(value):
 def _table(title, *columns):
     table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
     for name in columns:
-        left = name in ("layer", "model", "op", "unit", "parameter", "meaning", "instruction")
+        left = name in ("row", "layer", "model", "op", "unit", "parameter", "meaning", "instruction")
         # Converters make layer names of hundreds of characters: their beginning will do.
         long = {"no_wrap": True, "overflow": "ellipsis", "max_width": 44} if name == "layer" else {"overflow": "fold"}
         table.add_column(name, justify="left" if left else "right", **long)
@@ -78,6 +78,19 @@ def print_info(info):
     console.print(table)
     presets = ", ".join(f"{p['name']} {p['rows']}x{p['cols']}" for p in info["presets"])
     console.print(f"presets: {presets}", highlight=False)
+
+
+def print_bench_v1(report):
+    """The report of `bench tpu-v1`: ours / theirs in each place."""
+    table = _table("TPU v1, percent of cycles: cycle model / paper's Table 3", "row", *(
+        r["workload"] for r in report["workloads"]))
+    for key in report["workloads"][0]["published"]:
+        table.add_row(key, *(f"{r['ours'][key]:.1f} / {r['published'][key]:.1f}" for r in report["workloads"]))
+    console.print(table)
+    table = _table("speed when scaled by 0.25, 0.5, 1, 2, 4", "row", *(r["workload"] for r in report["workloads"]))
+    for what, lines in report["sensitivity"].items():
+        table.add_row(what, *(" ".join(f"{v:.2f}" for v in values) for values in lines.values()))
+    console.print(table)
 
 
 def print_bench(report):

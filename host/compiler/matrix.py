@@ -112,8 +112,11 @@ class MatrixLayer(Layer):
             makes = Extent(y1 if x1 == width else y0, 0)
             return Piece({self.sources[0]: Extent(self._last_row(y1), source.channels)}, makes, emit)
 
-        # Fewer vectors than rows would leave the array waiting for its weights.
-        limit = min(max(2 * config.rows, vectors // _PIECES), config.accumulator_depth // 2)
+        # Each piece takes all weights again: fewer vectors than rows would leave the array waiting for them, and from a
+        # slow external memory so would all but the largest pieces.
+        most = config.accumulator_depth // 2
+        external = config.weight_memory == "external"
+        limit = most if external else min(max(2 * config.rows, vectors // _PIECES), most)
         return [piece(*part) for part in chunks(target.height, width, limit)]
 
     def _last_row(self, y1):
