@@ -7,6 +7,7 @@ __all__ = ["DEVICES", "open_device"]
 #: Name to (module, class, description). A module is imported when its device is opened: only `rtl` needs Amaranth.
 DEVICES = {
     "rtl": ("systolith.sim.verilator", "VerilatorDevice", "the chip's Verilog, simulated by Verilator"),
+    "cycles": ("systolith.sim.cycle_device", "CycleDevice", "the golden model, with the cycles that the chip takes"),
     "model": ("systolith.sim.model_device", "ModelDevice", "the numpy golden model; needs no compiler"),
 }
 

@@ -1,0 +1,124 @@
+"""Dispatch and the tag queue: in which cycle each instruction leaves for its unit, and when the program halts."""
+
+from systolith.rtl.isa import Opcode
+from systolith.rtl.tag_queue import TAG_QUEUE_DEPTH
+
+__all__ = ["Dispatch", "TagQueue"]
+
+#: Cycle in which the first instruction is at dispatch, see `rtl.fetch`.
+_FIRST = 4
+_INTERRUPT_BYTES = 2
+
+
+class TagQueue:
+    """The cycles in which tags ask for their snapshots, in order.
+
+    Members
+    -------
+    pushed : list of (Instruction, int, int)
+        The Tag, the count for which it waits, the cycle in which it was dispatched.
+    snapshots : list of int
+        The cycle of the snapshot of each, as far as they are known.
+    """
+
+    def __init__(self, semaphores):
+        self._semaphores = semaphores
+        self.pushed = []
+        self.snapshots = []
+
+    def push(self, instruction, count, cycle):
+        """Takes a Tag whose unit must have retired `count` instructions."""
+        self.pushed.append((instruction, count, cycle))
+
+    def room(self):
+        """As `UnitQueue.room`."""
+        index = len(self.pushed) - TAG_QUEUE_DEPTH + 1
+        if index < 0:
+            return 0
+        if index > len(self.snapshots):
+            return None
+        return max(self.pushed[index][2] + 1, self.snapshots[index - 1] if index else 0) + 1
+
+    @property
+    def settled(self):
+        """Whether the snapshots of all tags so far are known."""
+        return len(self.snapshots) == len(self.pushed)
+
+    @property
+    def drained(self):
+        """First cycle in which no tag waits, provided that it is settled."""
+        return self.snapshots[-1] + 1 if self.snapshots else 0
+
+    def run(self):
+        """The process."""
+        while True:
+            while self.settled:
+                yield
+            instruction, count, pushed = self.pushed[len(self.snapshots)]
+            while (met := self._semaphores.met(instruction["unit"], count)) is None:
+                yield
+            head = max(pushed + 1, self.snapshots[-1] if self.snapshots else 0) + 1
+            self.snapshots.append(max(head + 1, met))
+
+
+class Dispatch:
+    """Hands out one instruction a cycle, in order, as `rtl.dispatch`.
+
+    Parameters
+    ----------
+    program : iterable of Instruction
+        Its last is Halt.
+    queues : dict from Unit to UnitQueue
+    tags : TagQueue
+    semaphores : Semaphores
+    transmitter : Transmitter
+        Which sends the packets of Interrupt.
+
+    Members
+    -------
+    halted : int or None
+        Cycle in which Halt is done, the program's last.
+    """
+
+    def __init__(self, program, queues, tags, semaphores, transmitter):
+        self._program, self._queues, self._tags, self._semaphores = program, queues, tags, semaphores
+        self._transmitter = transmitter
+        self.halted = None
+
+    def run(self):
+        """The process; it ends with Halt."""
+        dispatched = dict.fromkeys(self._queues, 0)
+        met = self._semaphores.met
+        head = _FIRST
+        for instruction in self._program:
+            if instruction.unit:
+                queue = self._queues[instruction.unit]
+                while (room := queue.room()) is None:
+                    yield
+                cycle = max(head, room)
+                queue.push(instruction, cycle)
+                dispatched[instruction.unit] += instruction.work
+            else:
+                cycle = head + 1
+                for unit, count in instruction.waits:
+                    while (done := met(unit, count)) is None:
+                        yield
+                    cycle = max(cycle, done)
+                if instruction.opcode is Opcode.INTERRUPT:
+                    cycle = self._transmitter.send(cycle, _INTERRUPT_BYTES)
+                elif instruction.opcode is Opcode.TAG:
+                    while (room := self._tags.room()) is None:
+                        yield
+                    cycle = max(cycle, room)
+                    self._tags.push(instruction, dispatched[instruction["unit"]], cycle)
+            head = cycle + 1
+
+        # Halt, at `cycle` at the earliest, sees one cycle late that everything before it is done.
+        ends = [*self._queues.values(), self._tags]
+        while not all(end.settled for end in ends):
+            yield
+        for unit, count in dispatched.items():
+            while (done := met(unit, count)) is None:
+                yield
+            cycle = max(cycle, done)
+        self.halted = max(cycle, *(end.drained + 1 for end in ends))

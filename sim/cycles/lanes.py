@@ -1,0 +1,60 @@
+"""The activation unit and the vector unit: how long each instruction keeps its pipeline busy."""
+
+from systolith.rtl.activation import ActivationUnit
+from systolith.rtl.isa import CONFIG, Opcode, Unit
+from systolith.rtl.vector import write_delay
+
+from .instructions import Registers
+
+__all__ = ["activation_unit", "vector_unit"]
+
+#: The vector unit writes registers from this one on only when it is empty.
+_FIRST_LATE = next(r.index for r in CONFIG[Unit.VECTOR] if r.name == "zero_point")
+
+
+def activation_unit(config, queue, active):
+    """Process of the activation unit, as `rtl.activation`; `active` is its `Activity`."""
+    retire_latency = ActivationUnit.write_latency(config) - config.beats + 1
+    finished = 0  # last beat of the instruction before
+    while True:
+        instruction, offered = yield from queue.next()
+        start = max(offered, finished)
+        queue.accept(start)
+        if instruction.opcode is Opcode.SET_CONFIGURATION:
+            continue
+        # An instruction without rows takes as long as a row.
+        rows = instruction["x_count"] * instruction["y_count"] or 1
+        finished = start + rows * config.beats
+        end = finished + retire_latency
+        active.add(start + 1, end + 1)
+        queue.retire(instruction, start, end)
+
+
+def vector_unit(config, queue, active):
+    """Process of the vector unit, as `rtl.vector`; `active` is its `Activity`."""
+    retire_latency = write_delay(config) + 2
+    registers = Registers(Unit.VECTOR)
+    walked = -1  # last cycle of the address generator in the instruction before
+    paced = -config.beats  # its last read of a step
+    end = -1
+    while True:
+        instruction, offered = yield from queue.next()
+        start = max(offered, walked + 1)
+        if instruction.opcode is Opcode.SET_CONFIGURATION:
+            if any(index >= _FIRST_LATE for index in registers.write(instruction)):
+                start = max(start, end + 1)
+            queue.accept(start)
+            continue
+        queue.accept(start)
+        taps1, taps0 = registers["tap1_count"], registers["tap0_count"]
+        reads, steps = taps1 * taps0, registers["x_count"] * instruction["y_count"]
+        if reads and steps:
+            walked = max(start + reads, paced + config.beats) + (steps - 1) * max(reads, config.beats)
+            paced = walked
+        else:
+            walked = start + 1
+            if taps1 <= 1 and taps0 <= 1:
+                paced = walked
+        end = walked + retire_latency
+        active.add(start + 1, end + 1)
+        queue.retire(instruction, start, end)

@@ -1,0 +1,93 @@
+"""The matrix unit: when each pass multiplies, and what it waits for."""
+
+from systolith.rtl.isa import Opcode, Unit
+from systolith.rtl.matrix import MatrixUnit
+
+from .activity import Activity
+from .instructions import Registers
+
+__all__ = ["Matrix"]
+
+
+class Matrix:
+    """The cycles of `rtl.matrix`.
+
+    Parameters
+    ----------
+    config : Config
+    loader : TileLoader
+
+    Members
+    -------
+    activities : dict of Activity
+        Those of the counters of `packets.COUNTERS` that are about the matrix unit.
+    """
+
+    def __init__(self, config, loader):
+        self._retire_latency = MatrixUnit.retire_latency(config)
+        self._loader = loader
+        self.activities = {name: Activity() for name in
+                           ("array_active", "weight_stall", "weight_shift", "raw_stall", "input_stall")}
+        self._busy = Activity()  # the first three together
+
+    def blocked(self, unit, start, end):
+        """The next instruction waits for `unit` and nothing is offered, which counts where the array does nothing."""
+        if unit and start < end:
+            activity = self.activities["input_stall" if unit == Unit.HOST else "raw_stall"]
+            for gap in self._busy.gaps(start, end):
+                activity.add(*gap)
+
+    def run(self, queue):
+        """The process."""
+        loader, array_active = self._loader, self.activities["array_active"]
+        registers = Registers(Unit.MATRIX)
+        # Of the instruction before: when it leaves the register `ahead`, its generator's last step, its last vector.
+        taken = stepped = served = -1
+        while True:
+            instruction, offered = yield from queue.next()
+            accepted = max(offered, taken)
+            queue.accept(accepted)
+            taken = max(accepted + 1, stepped)
+            if instruction.opcode is Opcode.SET_CONFIGURATION:
+                registers.write(instruction)
+                continue
+            vectors, passes, switch = _loops(instruction, registers)
+            # A vector is requested in the cycle after the generator's step, a step comes when the vector before is
+            # served.
+            start = request = max(taken + 1, served) + 1
+            if not vectors or not passes:
+                served, stepped = request, request - 1
+            else:
+                for _ in range(passes):
+                    first = request
+                    if switch:
+                        while not loader.load():
+                            yield
+                        if loader.ready > request:
+                            first = loader.ready
+                            self._wait(request, first)
+                        loader.switch(first)
+                    array_active.add(first, first + vectors)
+                    served = first + vectors - 1
+                    stepped = served - 1 if vectors > 1 else request - 1
+                    request = served + 1
+                self._busy.add(start, served + 1)
+            queue.retire(instruction, start, served + self._retire_latency)
+
+    def _wait(self, start, end):
+        """Accounts for the cycles in which a vector waits for its tile."""
+        for cycle, rows in self._loader.taken:
+            if cycle > start:
+                self.activities["weight_stall"].add(start, cycle)
+                start = cycle
+            stop = min(cycle + rows, end)
+            if stop > start:
+                self.activities["weight_shift"].add(start, stop)
+                start = stop
+
+
+def _loops(instruction, registers):
+    """Vectors of a pass, passes, and whether each takes a new tile."""
+    if instruction.opcode is Opcode.MATRIX_MULTIPLY:
+        return instruction["length"], 1, instruction["switch"]
+    return instruction["x_count"] * instruction["y_count"], registers["pass0_count"] * registers["pass1_count"], True

@@ -1,0 +1,105 @@
+"""The queue of a unit: when its instructions are offered to it."""
+
+from systolith.rtl.isa import Opcode
+
+__all__ = ["UnitQueue"]
+
+
+class UnitQueue:
+    """The cycles in which the instructions of one unit pass the stages of `rtl.unit_queue`.
+
+    Parameters
+    ----------
+    depth : int
+        Of the FIFO: a memory of `depth` - 1 and its output register.
+    semaphores : Semaphores
+    unit : Unit
+    blocked : callable (unit, start, end) or None
+        Told in which cycles the held instruction waits for a unit while nothing is offered.
+
+    Members
+    -------
+    pushed : list of (Instruction, cycle)
+    done : list of (Instruction, cycle of its push, cycle of its start)
+        Work in order; its end is in the semaphores.
+    """
+
+    def __init__(self, depth, semaphores, unit, blocked=None):
+        self._depth, self._semaphores, self._blocked = depth, semaphores, blocked
+        self._retired = semaphores.retired[unit]
+        self.pushed, self.done = [], []
+        self._loads = []  # when each left the FIFO to be held
+        self._left = 0  # when the one held last left
+        self._accepted = -1  # when the unit took the one offered last
+        self._settled = 0  # how many have left for good
+
+    def push(self, instruction, cycle):
+        """Dispatches an instruction in `cycle`."""
+        self.pushed.append((instruction, cycle))
+
+    def room(self):
+        """First cycle in which the next push finds a place; None if that is not known yet."""
+        # A place is free once the instruction that had it has moved on to the output register.
+        index = len(self.pushed) - self._depth + 1
+        if index < 0:
+            return 0
+        if index > len(self._loads):
+            return None
+        return max(self.pushed[index][1] + 1, self._loads[index - 1] if index else 0) + 1
+
+    @property
+    def drained(self):
+        """First cycle in which it is empty, provided that everything pushed was accepted."""
+        return max(self._left, self._accepted) + 1
+
+    @property
+    def settled(self):
+        """Whether it is known when each instruction that was pushed was accepted."""
+        return self._settled == len(self.pushed)
+
+    @property
+    def progress(self):
+        """A number that grows with everything that becomes known."""
+        return len(self.pushed) + len(self._loads) + self._settled + len(self._retired)
+
+    def next(self):
+        """Generator: waits until it is known when the next instruction is offered.
+
+        Returns
+        -------
+        (Instruction, int)
+        """
+        loads, met = self._loads, self._semaphores.met
+        while True:
+            while len(loads) == len(self.pushed):
+                yield
+            instruction, pushed = self.pushed[len(loads)]
+            load = max(pushed + 2, self._left)
+            loads.append(load)
+            wait0, wait1 = instruction.waits
+            while (met0 := met(*wait0)) is None:
+                yield
+            while (met1 := met(*wait1)) is None:
+                yield
+            # Waits are looked at in the cycle after the load and met in the next at the earliest. Until then the chip
+            # names the first that is not.
+            met0, met1 = max(met0, load + 2), max(met1, load + 2)
+            if self._blocked:
+                held = max(load, self._accepted) + 1
+                self._blocked(wait0[0], held, met0)
+                self._blocked(wait1[0], max(held, met0), met1)
+            self._left = max(met0, met1)
+            if instruction.opcode is not Opcode.SYNCHRONISE:
+                self._left = max(self._left, self._accepted)
+                return instruction, self._left + 1
+            self._settled += 1
+
+    def accept(self, cycle):
+        """The unit takes the offered instruction in `cycle`."""
+        self._accepted = cycle
+        self._settled += 1
+
+    def retire(self, instruction, start, end):
+        """Work is done: the unit began it in `start`; `end` is the cycle of the retire pulse."""
+        self.done.append((instruction, self.pushed[self._settled - 1][1], start))
+        self._retired.append(end)
