@@ -4,7 +4,7 @@ from importlib import import_module
 
 __all__ = ["DEVICES", "open_device"]
 
-#: Name to (module, class, description). A module is imported when its device is opened: only `rtl` needs Amaranth.
+#: Name to (module, class, description). A module is imported when its device is opened.
 DEVICES = {
     "rtl": ("systolith.sim.verilator", "VerilatorDevice", "the chip's Verilog, simulated by Verilator"),
     "cycles": ("systolith.sim.cycle_device", "CycleDevice", "the golden model, with the cycles that the chip takes"),
