@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from .config import ADDRESS_BITS
 from .delay import delayed
-from .function_table import FunctionTable
+from .function_table import FunctionTable, FunctionTables
 from .interfaces import BufferWrite, LoadBus, MemoryRead, UnitPort, field
 from .isa import CONFIG, TABLE, Destination, Fault, Opcode, Unit
 from .parameters import ParameterStore
@@ -157,25 +157,23 @@ class ActivationUnit(wiring.Component):
         ahead = FETCH_LATENCY - ParameterStore.LATENCY
         m.d.comb += [parameters.slot.eq(delayed(m, slot, ahead)), parameters.beat.eq(delayed(m, beat, ahead))]
         clamp = {name: delayed(m, settings[name], FETCH_LATENCY) for name in ("zero_point", "minimum", "maximum")}
-        use = delayed(m, table, FETCH_LATENCY + RequantiseLane.LATENCY)
-        write_en = Signal()
-        m.d.comb += write_en.eq(self.load.valid & (self.load.destination == Destination.TABLE))
-
+        tables = place(m, "tables", FunctionTables(config.cols, config.requantise_lanes), platform)
         results = []
         for i in range(config.requantise_lanes):
             lane = place(m, f"lane{i}", RequantiseLane(), platform)
-            function = place(m, f"table{i}", FunctionTable(config.cols), platform)
             m.d.comb += [
                 lane.accumulator.eq(values.word_select(i, 32)),
                 lane.bias.eq(parameters.bias[i]),
                 lane.multiplier.eq(parameters.multiplier[i]),
                 lane.shift.eq(parameters.shift[i]),
                 *(getattr(lane, name).eq(value) for name, value in clamp.items()),
-                function.entry.eq(lane.result),
-                function.use.eq(use),
-                function.write_en.eq(write_en),
-                function.write_index.eq(self.load.index),
-                function.write_data.eq(self.load.data),
             ]
-            results.append(function.result)
-        return Cat(results)
+            results.append(lane.result)
+        m.d.comb += [
+            tables.entries.eq(Cat(results)),
+            tables.use.eq(delayed(m, table, FETCH_LATENCY + RequantiseLane.LATENCY)),
+            tables.write_en.eq(self.load.valid & (self.load.destination == Destination.TABLE)),
+            tables.write_index.eq(self.load.index),
+            tables.write_data.eq(self.load.data),
+        ]
+        return tables.results

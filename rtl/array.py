@@ -1,11 +1,10 @@
 """The systolic array: rows x cols weight-stationary cells, with the skew of activations and weights."""
 
-from math import isqrt
-
 from amaranth.hdl import Cat, Const, Module, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
 
 from .mac import EastboundLayout, MacCell, sum_width
+from .skew import Skew
 from .stamp import place
 
 __all__ = ["ArrayBand", "ArrayColumn", "SystolicArray", "delay"]
@@ -79,8 +78,8 @@ class ArrayColumn(Component):
 class ArrayBand(Component):
     """Neighbouring columns as one component, so that large arrays are elaborated soon.
 
-    What crosses between columns is wide, and elaboration costs by the bit. With bands of sqrt(cols) columns it is
-    written out 2 * sqrt(cols) times instead of cols times.
+    What crosses between columns is wide, and elaboration costs by the bit. A band is two bands of half the width, so
+    that it is written out 2 * log2(cols) times instead of cols times.
 
     Parameters
     ----------
@@ -117,16 +116,19 @@ class ArrayBand(Component):
 
     def elaborate(self, platform):
         m = Module()
-        edge = self.west
-        for c in range(self.cols):
-            column = place(m, f"column{c}", ArrayColumn(self.rows, self.kind), platform)
-            m.d.comb += [
-                column.west.eq(edge),
-                column.weight.eq(self.weights.word_select(c, 8)),
-                self.sums.word_select(c, len(column.sum)).eq(column.sum),
-            ]
-            edge = column.east
-        m.d.comb += self.east.eq(edge)
+        if self.cols == 1:
+            column = place(m, "column", ArrayColumn(self.rows, self.kind), platform)
+            m.d.comb += [column.west.eq(self.west), column.weight.eq(self.weights), self.sums.eq(column.sum),
+                         self.east.eq(column.east)]
+            return m
+        half = self.cols // 2
+        near, far = (place(m, name, ArrayBand(self.rows, cols, self.kind), platform)
+                     for name, cols in (("near", half), ("far", self.cols - half)))
+        m.d.comb += [
+            near.west.eq(self.west), far.west.eq(near.east), self.east.eq(far.east),
+            near.weights.eq(self.weights[:8 * half]), far.weights.eq(self.weights[8 * half:]),
+            self.sums.eq(Cat(near.sums, far.sums)),
+        ]
         return m
 
 
@@ -187,20 +189,14 @@ class SystolicArray(Component):
             with m.If(takes_part[-1]):
                 m.d.sync += takes_part.eq(1)
 
-        lanes = [delay(m, f"activation_skew{r}", Cat(self.activations.word_select(r, 8), self.switch), r,
-                       reset_less=True) for r in range(rows)]
-        edge = Signal(EASTBOUND * rows)
-        m.d.comb += edge.eq(Cat(Cat(lanes[r], self.shift & takes_part[r]) for r in range(rows)))
-
-        size = isqrt(cols - 1) + 1
-        for first in range(0, cols, size):
-            columns = range(first, min(first + size, cols))
-            band = place(m, f"band{first // size}", ArrayBand(rows, len(columns), kind), platform)
-            m.d.comb += [
-                band.west.eq(edge),
-                band.weights.eq(Cat(delay(m, f"weight_skew{c}", self.weights.word_select(c, 8), c, reset_less=True)
-                                    for c in columns)),
-                self.sums[first * self.sum_width:][:len(band.sums)].eq(band.sums),
-            ]
-            edge = band.east
+        activations = place(m, "activation_skew", Skew(rows, 9), platform)
+        weights = place(m, "weight_skew", Skew(cols, 8), platform)
+        cells = place(m, "cells", ArrayBand(rows, cols, kind), platform)
+        m.d.comb += [
+            activations.d.eq(Cat(Cat(self.activations.word_select(r, 8), self.switch) for r in range(rows))),
+            cells.west.eq(Cat(Cat(activations.q.word_select(r, 9), self.shift & takes_part[r]) for r in range(rows))),
+            weights.d.eq(self.weights),
+            cells.weights.eq(weights.q),
+            self.sums.eq(cells.sums),
+        ]
         return m

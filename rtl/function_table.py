@@ -1,12 +1,13 @@
-"""One lane's function table: any function of an int8, such as sigmoid, after requantisation."""
+"""Function tables: any function of an int8, such as sigmoid, after requantisation."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from .delay import delayed
+from .stamp import place
 
-__all__ = ["FunctionTable"]
+__all__ = ["FunctionTable", "FunctionTables"]
 
 ENTRIES = 256
 #: The row of an entry is its product with the reciprocal of cols to so many bits, which is exact for all 256.
@@ -14,7 +15,7 @@ RECIPROCAL_BITS = 16
 
 
 class FunctionTable(wiring.Component):
-    """256 bytes in rows as the load bus brings them; one look-up a cycle.
+    """One lane's 256 bytes, in rows as the load bus brings them; one look-up a cycle.
 
     Parameters
     ----------
@@ -53,7 +54,9 @@ class FunctionTable(wiring.Component):
         cols = self._cols
         rows = -(-ENTRIES // cols)
         # Programs do not load a table that is in use, so that no look-up has to be defined that meets a write.
-        m.submodules.memory = table = memory.Memory(shape=8 * cols, depth=rows, init=[], attrs={"no_rw_check": 1})
+        # Verilog has no address of zero bits: at least two rows.
+        m.submodules.memory = table = memory.Memory(shape=8 * cols, depth=max(2, rows), init=[],
+                                                    attrs={"no_rw_check": 1})
         write, read = table.write_port(), table.read_port()
         m.d.comb += [
             write.en.eq(self.write_en & (self.write_index < rows)),
@@ -62,7 +65,7 @@ class FunctionTable(wiring.Component):
         ]
 
         # Cycle 1: the row. Cycle 2: its bytes, and which of them. Cycle 3: the byte.
-        row = Signal(range(rows), reset_less=True)
+        row = Signal(range(max(2, rows)), reset_less=True)
         column = Signal(range(cols), reset_less=True)
         result = Signal(8, reset_less=True)
         reciprocal = -(-(1 << RECIPROCAL_BITS) // cols)
@@ -74,4 +77,57 @@ class FunctionTable(wiring.Component):
             result.eq(Mux(use, read.data.word_select(column, 8), delayed(m, entry, 1))),
         ]
         m.d.comb += self.result.eq(result)
+        return m
+
+
+class FunctionTables(wiring.Component):
+    """The same table for several lanes, a copy each.
+
+    They are two halves of such tables, so that equal parts are elaborated once: a row is wide, and elaboration costs by
+    the bit.
+
+    Parameters
+    ----------
+    cols : int
+        Bytes of a row.
+    lanes : int
+
+    Members
+    -------
+    write_en, write_index, write_data, use
+        As in `FunctionTable`, for all lanes.
+    entries : In(8 * lanes), results : Out(8 * lanes)
+        `entry` and `result` of lane i in bits 8*i.
+
+    Latency
+    -------
+    As `FunctionTable`.
+    """
+
+    def __init__(self, cols, lanes):
+        self._cols = cols
+        self._lanes = lanes
+        super().__init__({"write_en": In(1), "write_index": In(20), "write_data": In(8 * cols), "use": In(1),
+                          "entries": In(8 * lanes), "results": Out(8 * lanes)})
+
+    @property
+    def stamp_key(self):
+        """Equal keys mean equal hardware."""
+        return self._cols, self._lanes
+
+    def elaborate(self, platform):
+        m = Module()
+        if self._lanes == 1:
+            table = place(m, "table", FunctionTable(self._cols), platform)
+            parts = [table]
+            m.d.comb += [table.entry.eq(self.entries), self.results.eq(table.result)]
+        else:
+            half = self._lanes // 2
+            parts = [place(m, f"half{i}", FunctionTables(self._cols, lanes), platform)
+                     for i, lanes in enumerate((half, self._lanes - half))]
+            m.d.comb += [Cat(part.entries for part in parts).eq(self.entries),
+                         self.results.eq(Cat(part.results for part in parts))]
+        for part in parts:
+            m.d.comb += [part.write_en.eq(self.write_en), part.write_index.eq(self.write_index),
+                         part.write_data.eq(self.write_data), part.use.eq(self.use)]
         return m

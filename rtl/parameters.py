@@ -66,14 +66,18 @@ class ParameterStore(wiring.Component):
             ]
         m.d.comb += [write.addr.eq(self.load.slot), read.addr.eq(self.slot)]
 
-        bias, multiplier, shift = (Signal.like(port, name=name, reset_less=True) for name, port in (
-            ("bias_register", self.bias), ("multiplier_register", self.multiplier), ("shift_register", self.shift)))
+        # What a beat needs of each plane; then the bytes of each lane, in one assignment a port, as elaboration costs
+        # by the bits of the signals that are assigned to.
+        planes_of_beat = [Signal(8 * lanes, name=f"plane{plane}", reset_less=True) for plane in range(PLANES)]
         with m.Switch(self.beat):
             for beat in range(self._config.beats):
                 with m.Case(beat):
-                    for lane in range(lanes):
-                        column = [read.data[plane].word_select(beat * lanes + lane, 8) for plane in range(PLANES)]
-                        m.d.sync += [bias[lane].eq(Cat(column[:4])), multiplier[lane].eq(Cat(column[4:8])),
-                                     shift[lane].eq(column[8])]
-        m.d.comb += [self.bias.eq(bias), self.multiplier.eq(multiplier), self.shift.eq(shift)]
+                    m.d.sync += [own.eq(plane.word_select(beat, 8 * lanes))
+                                 for own, plane in zip(planes_of_beat, read.data)]
+        columns = [[plane.word_select(lane, 8) for plane in planes_of_beat] for lane in range(lanes)]
+        m.d.comb += [
+            self.bias.eq(Cat(column[:4] for column in columns)),
+            self.multiplier.eq(Cat(Cat(column[4:8])[:31] for column in columns)),
+            self.shift.eq(Cat(column[8][:7] for column in columns)),
+        ]
         return m

@@ -7,9 +7,11 @@ instead; the simulator and vendor platforms still see ordinary submodules, from 
 
 import re
 
-from amaranth.back import verilog
-from amaranth.hdl import ClockSignal, Instance, ResetSignal, Value
+from amaranth.back import rtlil
+from amaranth.hdl import ClockSignal, Const, Instance, Value
 from amaranth.lib.wiring import In
+
+from .memory_module import memory_module
 
 __all__ = ["StampPlatform", "flat_ports", "place"]
 
@@ -62,23 +64,29 @@ def place(m, name, component, platform):
 
 
 class StampPlatform:
-    """Platform of a conversion to Verilog that collects the stamped modules.
+    """Platform of a conversion to Verilog that collects the modules of stamped components and of memories.
 
     Parameters
     ----------
     prefix : str
-        Start of the names of all stamped modules.
+        Start of the names of all these modules.
     """
 
     def __init__(self, prefix):
         self._prefix = prefix
         self._stamps = {}
-        self._texts = []
+        self._rtlil = []
+        self._memories = {}
 
     @property
-    def texts(self):
-        """Verilog of each stamped module, inner ones before those that contain them."""
-        return tuple(self._texts)
+    def rtlil(self):
+        """RTLIL of each stamped component."""
+        return tuple(self._rtlil)
+
+    @property
+    def verilog(self):
+        """Verilog of each kind of memory."""
+        return tuple(self._memories.values())
 
     def stamp(self, component):
         """An `Instance` of the module for the component's key, connected to the component's ports."""
@@ -87,15 +95,34 @@ class StampPlatform:
         key = (type(component), component.stamp_key)
         if key not in self._stamps:
             name = f"{self._prefix}_{type(component).__name__.lower()}_{len(self._stamps)}"
-            self._stamps[key] = name, ()
-            text = verilog.convert(component, name=name, platform=self, emit_src=False, strip_internal_attrs=True)
-            if "if (rst)" in text:
+            self._stamps[key] = name, False
+            text = rtlil.convert(component, name=name, platform=self, emit_src=False)
+            if "switch \\rst" in text:
                 raise ValueError(f"{type(component).__name__} has a stamp_key, so its registers must be reset-less")
-            clocking = tuple(port for port in ("clk", "rst") if re.search(rf"^\s*input {port};", text, re.MULTILINE))
-            self._stamps[key] = name, clocking
-            self._texts.append(text)
-        name, clocking = self._stamps[key]
+            # Amaranth makes ports for clock and reset wherever something is clocked; nothing here uses the reset.
+            text, clocked = re.subn(r"^.* \\rst(?: \[0\])?\n", "", text, flags=re.MULTILINE)
+            self._stamps[key] = name, bool(clocked)
+            self._rtlil.append(text.replace("attribute \\top 1\n", ""))
+        name, clocked = self._stamps[key]
         ports = {("i_" if flow == In else "o_") + port: value
                  for port, flow, value in flat_ports(component) if len(value)}
-        domain = {"clk": ClockSignal(), "rst": ResetSignal(allow_reset_less=True)}
-        return Instance(name, **ports, **{f"i_{port}": domain[port] for port in clocking})
+        if clocked:
+            ports["i_clk"] = ClockSignal()
+        return Instance(name, **ports)
+
+    def get_memory(self, memory):
+        """What Amaranth's `Memory` elaborates to: an `Instance` of a `memory_module`."""
+        name, self._memories[name] = memory_module(memory, f"{self._prefix}_memory")
+        write, = memory.write_ports
+        ports = {"i_clk": ClockSignal(), "i_write_addr": _address(write), "i_write_en": write.en,
+                 "i_write_data": write.data}
+        for n, read in enumerate(memory.read_ports):
+            ports |= {f"i_read{n}_addr": _address(read), f"o_read{n}_data": read.data}
+            if read.domain != "comb":
+                ports[f"i_read{n}_en"] = read.en
+        return Instance(name, **ports)
+
+
+def _address(port):
+    """Address of a memory port, which in Verilog has at least one bit."""
+    return port.addr if len(port.addr) else Const(0, 1)

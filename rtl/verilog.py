@@ -1,6 +1,10 @@
 """Verilog of a component, with repeated hardware stamped, and the list of its ports for other tools."""
 
-from amaranth.back import verilog
+import gc
+from contextlib import contextmanager
+
+from amaranth.back import rtlil
+from amaranth.back.verilog import find_yosys
 from amaranth.lib.wiring import In
 
 from .stamp import StampPlatform, flat_ports
@@ -8,7 +12,23 @@ from .stamp import StampPlatform, flat_ports
 __all__ = ["convert", "ports"]
 
 
-def convert(component, name="systolith"):
+# One start of yosys for all modules: a start takes longer than most conversions.
+_ATTRIBUTES = " ".join(f"-remove {name}" for name in ("generator", "top", "src", "amaranth.hierarchy"))
+_MODULES = f"""
+proc -nomux -norom
+attrmap {_ATTRIBUTES}
+attrmap -modattr {_ATTRIBUTES}
+write_verilog -norename
+"""
+_FLAT = """
+proc
+flatten
+opt -full
+write_verilog -noattr
+"""
+
+
+def convert(component, name="systolith", *, flat=False):
     """Verilog of a component and all that it contains.
 
     The same component gives the same text. Ports are the members of the component's signature, nested interfaces and
@@ -20,15 +40,23 @@ def convert(component, name="systolith"):
         The top.
     name : str
         Name of its module, and start of the names of all others.
+    flat : bool
+        All logic in one module and optimised, as a fast simulation wants it, instead of readable.
 
     Returns
     -------
     str
     """
     platform = StampPlatform(name)
-    top = verilog.convert(component, name=name, platform=platform, emit_src=False, strip_internal_attrs=True)
+    with _without_collector():
+        top = rtlil.convert(component, name=name, platform=platform, emit_src=False)
+    netlist = "\n".join((*platform.rtlil, top))
+    passes = _FLAT if flat else _MODULES
+    yosys = find_yosys(lambda version: version >= (0, 40))
+    # Yosys warns that some processes cannot be Verilog; Amaranth does not make those.
+    text = yosys.run(["-q", "-"], f"read_rtlil <<rtlil\n{netlist}\nrtlil\n{passes}\n", ignore_warnings=True)
     # Icarus evaluates `always @*` only once an input changes, so that constants in it read as X (Amaranth issue 1629).
-    return "\n".join((*platform.texts, top)).replace("always @*", "always_comb")
+    return "\n".join((*platform.verilog, text)).replace("always @*", "always_comb")
 
 
 def ports(component):
@@ -41,3 +69,15 @@ def ports(component):
     """
     return [{"name": name, "width": len(value), "direction": "input" if flow == In else "output"}
             for name, flow, value in flat_ports(component)]
+
+
+@contextmanager
+def _without_collector():
+    """No cyclic garbage collection: it would visit the millions of objects of a netlist, all alive, again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

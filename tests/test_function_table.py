@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
-from systolith.rtl.function_table import FunctionTable
+from systolith.rtl.function_table import FunctionTable, FunctionTables
 
 
 @pytest.mark.parametrize("cols", [2, 3, 10, 16, 100, 255, 256])
@@ -35,3 +35,31 @@ def test_every_entry_is_found(cols):
     simulator.add_testbench(bench)
     simulator.run()
     assert results == np.where(use, table, np.arange(256)).tolist()
+
+
+@pytest.mark.parametrize("lanes", [1, 2, 3, 7])
+def test_lanes_look_up_each_for_itself(lanes):
+    rng = np.random.default_rng(lanes)
+    table = rng.integers(0, 256, (256 // 16, 16), dtype=np.uint8)
+    entries = rng.integers(0, 256, (20, lanes), dtype=np.uint8)
+    dut = FunctionTables(16, lanes)
+    results = []
+
+    async def bench(ctx):
+        ctx.set(dut.write_en, 1)
+        ctx.set(dut.use, 1)
+        for index, row in enumerate(table):
+            ctx.set(dut.write_index, index)
+            ctx.set(dut.write_data, int.from_bytes(row.tobytes(), "little"))
+            await ctx.tick()
+        ctx.set(dut.write_en, 0)
+        for vector in (*entries, *[entries[0]] * FunctionTable.LATENCY):
+            ctx.set(dut.entries, int.from_bytes(vector.tobytes(), "little"))
+            results.append(list(ctx.get(dut.results).to_bytes(lanes, "little")))
+            await ctx.tick()
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert results[FunctionTable.LATENCY:] == table.ravel()[entries].tolist()

@@ -1,0 +1,103 @@
+"""The systolic skew: lane i of a vector i cycles later than lane 0."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib.wiring import Component, In, Out
+
+from .stamp import place
+
+__all__ = ["DelayLine", "Skew"]
+
+
+class DelayLine(Component):
+    """A word some cycles later, in registers without reset.
+
+    A line is two lines of half the length, so that equal parts are elaborated once.
+
+    Parameters
+    ----------
+    width : int
+    cycles : int
+        At least 1.
+
+    Members
+    -------
+    d : In(width), q : Out(width)
+
+    Latency
+    -------
+    `cycles`.
+    """
+
+    def __init__(self, width, cycles):
+        self.width = width
+        self.cycles = cycles
+        super().__init__({"d": In(width), "q": Out(width)})
+
+    @property
+    def stamp_key(self):
+        """What makes two lines equal."""
+        return self.width, self.cycles
+
+    def elaborate(self, platform):
+        m = Module()
+        if self.cycles == 1:
+            register = Signal(self.width, reset_less=True)
+            m.d.sync += register.eq(self.d)
+            m.d.comb += self.q.eq(register)
+        else:
+            first = place(m, "first", DelayLine(self.width, self.cycles // 2), platform)
+            second = place(m, "second", DelayLine(self.width, self.cycles - self.cycles // 2), platform)
+            m.d.comb += [first.d.eq(self.d), second.d.eq(first.q), self.q.eq(second.q)]
+        return m
+
+
+class Skew(Component):
+    """Delays each lane of a vector by its number.
+
+    The far half of the lanes is delayed as one word, then both halves are skewed alike: the cost of elaboration grows
+    with the lanes, not with their square as the registers do, and a simulation moves wide words.
+
+    Parameters
+    ----------
+    lanes : int
+    width : int
+        Bits of a lane.
+
+    Members
+    -------
+    d : In(lanes * width), q : Out(lanes * width)
+        Lane i in bits width*i.
+
+    Latency
+    -------
+    i cycles for lane i.
+    """
+
+    def __init__(self, lanes, width):
+        self.lanes = lanes
+        self.width = width
+        super().__init__({"d": In(lanes * width), "q": Out(lanes * width)})
+
+    @property
+    def stamp_key(self):
+        """What makes two skews equal."""
+        return self.lanes, self.width
+
+    def elaborate(self, platform):
+        m = Module()
+        if self.lanes == 1:
+            m.d.comb += self.q.eq(self.d)
+            return m
+        half = self.lanes // 2
+        split = half * self.width
+        line = place(m, "line", DelayLine(len(self.d) - split, half), platform)
+        near = place(m, "near", Skew(half, self.width), platform)
+        far = place(m, "far", Skew(self.lanes - half, self.width), platform)
+        m.d.comb += [
+            near.d.eq(self.d[:split]),
+            line.d.eq(self.d[split:]),
+            far.d.eq(line.q),
+            self.q[:split].eq(near.q),
+            self.q[split:].eq(far.q),
+        ]
+        return m
