@@ -33,7 +33,7 @@ def compared(proto, count=2):
     graph = onnx_qdq.parse(content)
     config = PRESETS["nano"]
     inputs = random_inputs(graph, count, seed=7)
-    on_chip, _ = run_model(graph, compile_graph(graph, config), ModelDevice(config), inputs)
+    on_chip = run_model(graph, compile_graph(graph, config), ModelDevice(config), inputs)
     for values, result in zip(inputs, on_chip):
         computed = evaluated(graph, values)
         reference = reference_outputs(content, [values[i] for i in graph.inputs])

@@ -30,7 +30,7 @@ def test_the_page_is_right(tmp_path, monkeypatch):
     with np.load("digits.npz") as held_out:
         images, labels = held_out["image"][:100], held_out["labels"][:100]
     inputs = [{graph.inputs[0]: image} for image in images]
-    results, _ = run_model(graph, compile_graph(graph, config), ModelDevice(config), inputs)
+    results = run_model(graph, compile_graph(graph, config), ModelDevice(config), inputs)
     scores = np.array([result.outputs[graph.outputs[0]][0] for result in results])
     assert np.mean(scores.argmax(axis=1) == labels) > 0.95
     scale = graph.tensors[graph.operators[-1].inputs[0]].scale[0]

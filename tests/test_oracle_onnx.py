@@ -133,7 +133,7 @@ def test_a_model_from_onnx_runtimes_quantiser(activation, per_channel, tmp_path)
                                  weight_type=quantization.QuantType.QInt8, per_channel=per_channel)
     graph, config = load_model(path), PRESETS["nano"]
     inputs = random_inputs(graph, 3, seed=2)
-    results, _ = run_model(graph, compile_graph(graph, config), ModelDevice(config), inputs)
+    results = run_model(graph, compile_graph(graph, config), ModelDevice(config), inputs)
     for values, result in zip(inputs, results):
         computed = evaluated(graph, values)
         np.testing.assert_array_equal(result.outputs[graph.outputs[0]], computed[graph.outputs[0]])
