@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from model_builder import Spec, model, serialise
 from systolith.host.check import ExactCheck
 from systolith.host.compiler.compile import compile_graph
 from systolith.host.graph import ModelError
@@ -44,6 +45,21 @@ def test_most_operators_run_on_the_chip(shared):
     assert on_chip >= {"add_relu", "avgpool_valid_relu", "conv_dil2_same", "conv_s1_same_relu6", "conv_s2_same_nobias",
                        "conv_s2_valid", "dw_s2_same_relu6", "fc_nobias", "fc_relu", "maxpool_valid", "relu", "logistic",
                        "sub", "mul", "maximum", "tanh", "leaky", "hardswish"}
+
+
+def test_every_function_has_its_own_table(tmp_path):
+    # Neighbouring layers overlap: the second must not replace the first one's table before its last piece.
+    shape = (1, 24, 24, 8)
+    content = serialise(model([Spec(shape, 0.05, 3), Spec(shape, 0.05, 0), Spec(shape, 1 / 256, -128)],
+                              [("LEAKY_RELU", [0], [1], ("LeakyReluOptions", {"alpha": 0.3})),
+                               ("LOGISTIC", [1], [2], None)], [0], [2]))
+    (tmp_path / "m.tflite").write_bytes(content)
+    graph = load(tmp_path / "m.tflite")
+    program = compile_graph(graph, PRESETS["nano"])
+    assert [layer.unit for layer in program.layers] == ["matrix", "matrix"]
+    check = ExactCheck(graph, content)
+    run_model(graph, program, ModelDevice(PRESETS["nano"]), random_inputs(graph), check)
+    assert check.mismatches == []
 
 
 def test_a_model_too_large_for_the_chip_is_refused_with_the_sizes(shared):

@@ -92,8 +92,6 @@ class MatrixLayer(Layer):
         for columns, starts, weights in self._blocks(*self._taps(source, fold), config):
             parameters = builder.parameter_rows(*self.quantisation.columns(columns % target.channels))
             blocks.append((columns, group(starts), builder.store_tiles(weights), parameters))
-        if self.table is not None:
-            builder.load_table(self.table)
         builder.fill_padding(target)
 
         width, vectors = target.width // fold, target.height * target.width // fold
@@ -131,6 +129,9 @@ class MatrixLayer(Layer):
         (sy, sx), (top, left) = self.geometry.stride, self.geometry.before
         y_count, x_count = y1 - y0, x1 - x0
         count = x_count * y_count
+        if self.table is not None:
+            # Here and not in `begin`: the layer before, whose pieces may come later, may have a table of its own.
+            builder.load_table(self.table)
         slot = builder.load_parameters(Unit.ACTIVATION, parameters)
         builder.load_tiles(weight_address, sum(g.passes for g in groups))
         acc_address = builder.accumulators(count)
