@@ -1,0 +1,170 @@
+"""From Verilog to a bitstream in three stages, each one run of a tool in a build folder."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from .tools import run
+
+__all__ = ["FAMILIES", "Family", "Part", "pack", "place_and_route", "synthesise"]
+
+
+@dataclass(frozen=True)
+class Family:
+    """How the tools are called for one family of FPGAs.
+
+    Members
+    -------
+    synthesis : str
+        Command of yosys, without ``-top``.
+    router : str
+        The nextpnr.
+    constraints : str
+        How a constraint file is given to it, with a place for the name.
+    suffix : str
+        Of such a file.
+    routed : tuple of str
+        How it is told to write the routed design, and that file.
+    packer : tuple of str
+        What makes the bitstream of the routed design; `{name}` is a part's `packed_as`.
+    bitstream : str
+        The file that it makes.
+    """
+    synthesis: str
+    router: str
+    constraints: tuple
+    suffix: str
+    routed: tuple
+    packer: tuple
+    bitstream: str
+
+    @property
+    def tools(self):
+        """All tools that the stages run."""
+        return "yosys", self.router, self.packer[0]
+
+
+FAMILIES = {
+    "ecp5": Family("synth_ecp5", "nextpnr-ecp5", ("--lpf", "{}"), "lpf", ("--textcfg", "top.config"),
+                   ("ecppack", "--compress", "top.config", "top.bit"), "top.bit"),
+    "ice40": Family("synth_ice40 -device u -dsp", "nextpnr-ice40", ("--pcf", "{}"), "pcf", ("--asc", "top.asc"),
+                    ("icepack", "top.asc", "top.bin"), "top.bin"),
+    "gowin": Family("synth_gowin", "nextpnr-himbaechel", ("--vopt", "cst={}"), "cst", ("--write", "top.routed.json"),
+                    ("gowin_pack", "-d", "{name}", "-o", "top.fs", "top.routed.json"), "top.fs"),
+}
+
+
+@dataclass(frozen=True)
+class Part:
+    """One FPGA.
+
+    Members
+    -------
+    family : str
+        Key of `FAMILIES`.
+    options : tuple of str
+        What names it to nextpnr.
+    synthesis : str
+        Options of yosys for it.
+    packed_as : str
+        What names it to the packer, if that wants a name.
+    """
+    family: str
+    options: tuple
+    synthesis: str = ""
+    packed_as: str = ""
+
+
+def synthesise(verilog, top, part, folder, *, options="", progress=None):
+    """Makes a netlist of Verilog.
+
+    Parameters
+    ----------
+    verilog : str
+        The text.
+    top : str
+        Its top module.
+    part : Part
+    folder : Path
+        Build folder; is made if it is not there. Gets ``top.v``, ``top.json`` and ``synthesis.log``.
+    options : str
+        More options of the synthesis command.
+    progress : callable (line), optional
+        Gets each line that the tool prints.
+
+    Returns
+    -------
+    Path
+        ``top.json``, the netlist, whose flattened cells are named by the modules that they come from.
+
+    Errors
+    ------
+    ToolError
+        If yosys is missing or fails.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "top.v").write_text(verilog)
+    command = " ".join(filter(None, (FAMILIES[part.family].synthesis, part.synthesis, options)))
+    run("yosys", ["-p", f"read_verilog -sv top.v; {command} -top {top} -json top.json"], folder, "synthesis.log",
+        progress)
+    return folder / "top.json"
+
+
+def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(), progress=None):
+    """Places and routes ``top.json``, the netlist in a build folder.
+
+    Parameters
+    ----------
+    part : Part
+    folder : Path
+        Gets ``route.log``, ``report.json`` and the routed design.
+    freq : float
+        Clock to aim at in MHz. Missing it is no error: what was reached is in the report. Far above what the part can
+        do the router works for an hour.
+    constraints : str, optional
+        Text of the constraint file; without it pins are placed anywhere.
+    seed : int
+        Of the placement.
+    options : sequence of str
+        More options of nextpnr.
+    progress : callable (line), optional
+
+    Returns
+    -------
+    dict
+        nextpnr's report: ``fmax`` by clock, ``utilization`` by kind of cell, ``critical_paths``.
+
+    Errors
+    ------
+    ToolError
+        If nextpnr is missing or fails; most often the design is too large.
+    """
+    family, folder = FAMILIES[part.family], Path(folder)
+    arguments = [*part.options, "--json", "top.json", "--report", "report.json", "--freq", freq, "--seed", seed,
+                 "--timing-allow-fail", *family.routed, *options]
+    if constraints is not None:
+        (folder / f"top.{family.suffix}").write_text(constraints)
+        arguments += [word.format(f"top.{family.suffix}") for word in family.constraints]
+    elif part.family == "ecp5":
+        arguments += ["--lpf-allow-unconstrained"]
+    run(family.router, arguments, folder, "route.log", progress)
+    return json.loads((folder / "report.json").read_text())
+
+
+def pack(part, folder, *, progress=None):
+    """Makes the bitstream of the routed design in a build folder.
+
+    Returns
+    -------
+    Path
+
+    Errors
+    ------
+    ToolError
+        If the packer is missing or fails.
+    """
+    family = FAMILIES[part.family]
+    tool, *arguments = (word.format(name=part.packed_as) for word in family.packer)
+    run(tool, arguments, folder, "pack.log", progress)
+    return Path(folder) / family.bitstream

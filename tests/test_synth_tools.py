@@ -1,0 +1,64 @@
+"""Tools are found natively first, else where pip put them; what they say is kept; what goes wrong is one sentence."""
+
+import importlib.metadata
+
+import pytest
+from systolith.synth import tools
+from systolith.synth.tools import ToolError, find, run, version
+
+
+@pytest.fixture
+def native(tmp_path, monkeypatch):
+    """Puts a shell script on PATH as a tool."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:/bin:/usr/bin")
+
+    def make(name, script):
+        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+        (folder / name).chmod(0o755)
+        return folder / name
+    return make
+
+
+@pytest.fixture
+def nothing_native(monkeypatch):
+    monkeypatch.setattr(tools.shutil, "which", lambda tool: None)
+
+
+def test_a_native_tool_is_preferred(native):
+    path = native("icepack", "echo icepack 1.2")
+    assert find("icepack") == (str(path),) and version("icepack") == "icepack 1.2"
+
+
+def test_a_tool_that_is_missing_is_named_with_what_installs_it(nothing_native, monkeypatch):
+    def missing(name):
+        raise importlib.metadata.PackageNotFoundError(name)
+    monkeypatch.setattr(tools, "distribution", missing)
+    for function in find, version:
+        with pytest.raises(ToolError, match=r"nextpnr-ecp5 is missing: .*pip install 'systolith\[fpga\]'"):
+            function("nextpnr-ecp5")
+
+
+def test_what_a_tool_says_goes_to_the_log_and_to_the_progress(native, tmp_path):
+    native("icepack", 'echo "one $1"; echo two >&2; pwd')
+    lines = []
+    run("icepack", ["x"], tmp_path, "pack.log", lines.append)
+    assert sorted(lines) == sorted(["one x", "two", str(tmp_path)])
+    assert (tmp_path / "pack.log").read_text().splitlines() == lines
+
+
+def test_a_failure_names_the_error_and_the_log(native, tmp_path):
+    native("yosys", 'echo "ERROR: syntax error"; echo "ERROR: second"; exit 1')
+    with pytest.raises(ToolError, match=r"yosys failed \(ERROR: syntax error\); all it said is in .*/y.log") as caught:
+        run("yosys", [], tmp_path, "y.log")
+    assert "second" not in str(caught.value)
+    native("yosys", "exit 3")
+    with pytest.raises(ToolError, match="exit code 3"):
+        run("yosys", [], tmp_path, "y.log")
+
+
+@pytest.mark.fpga
+def test_the_tools_of_pip_run(nothing_native, tmp_path):
+    run("icepack", ["-h"], tmp_path, "log")
+    assert "yowasp" in version("icepack") and "icepack" in (tmp_path / "log").read_text()
