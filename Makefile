@@ -3,12 +3,13 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN = $(VENV)/bin
 
-.PHONY: help demo test test-slow lint bench wheel wheel-test clean
+.PHONY: help demo test test-slow formal lint bench wheel wheel-test clean
 
 help:
 	@echo "make demo        compile the chip, run the digits model on it, show the answers"
 	@echo "make test        the tests that take minutes at most"
 	@echo "make test-slow   all tests, the long ones too"
+	@echo "make formal      proofs of the control blocks, by yosys and z3"
 	@echo "make bench       cycles and simulation speed of the four MLPerf Tiny models"
 	@echo "make lint        ruff"
 	@echo "make wheel-test  build a wheel, install it elsewhere, use it"
@@ -32,6 +33,10 @@ test: $(VENV)/.installed-test
 
 test-slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest
+
+formal: $(VENV)/.installed-test
+	$(BIN)/python -m pip install --quiet --editable ".[formal]"
+	$(BIN)/python -m pytest -m formal
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .
