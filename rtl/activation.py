@@ -152,7 +152,7 @@ class ActivationUnit(wiring.Component):
         with m.Else():
             m.d.sync += values.eq(values[32 * config.requantise_lanes:])
 
-        m.submodules.parameters = parameters = ParameterStore(config, Destination.ACTIVATION)
+        m.submodules.parameters = parameters = ParameterStore(config, Destination.ACTIVATION, config.requantise_lanes)
         wiring.connect(m, wiring.flipped(self.load), parameters.load)
         ahead = FETCH_LATENCY - ParameterStore.LATENCY
         m.d.comb += [parameters.slot.eq(delayed(m, slot, ahead)), parameters.beat.eq(delayed(m, beat, ahead))]
@@ -160,7 +160,7 @@ class ActivationUnit(wiring.Component):
         tables = place(m, "tables", FunctionTables(config.cols, config.requantise_lanes), platform)
         results = []
         for i in range(config.requantise_lanes):
-            lane = place(m, f"lane{i}", RequantiseLane(), platform)
+            lane = place(m, f"lane{i}", RequantiseLane(config.requantise_dsps), platform)
             m.d.comb += [
                 lane.accumulator.eq(values.word_select(i, 32)),
                 lane.bias.eq(parameters.bias[i]),

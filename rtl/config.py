@@ -44,8 +44,11 @@ class Config:
     weight_fifo_tiles: int = _doc(4, "tiles of rows x cols weights that the weight FIFO holds")
     weight_memory: str = _doc("sram", "'sram' (on chip) or 'external' (a read port of the top)")
     weight_memory_rows: int = _doc(18432, "rows of cols bytes in the weight memory")
-    requantise_lanes: int = _doc(8, "outputs a cycle that the activation unit (and the vector unit) requantises")
+    requantise_lanes: int = _doc(8, "outputs a cycle that the activation unit requantises")
+    requantise_dsps: int = _doc(3, "how many of the 3 multipliers of each of these lanes are DSPs, not adders")
     vector_taps: int = _doc(3, "taps a lane a cycle of the vector unit; 0 leaves the unit out")
+    vector_requantise_lanes: int = _doc(0, "outputs a cycle that the vector unit requantises; 0: requantise_lanes")
+    vector_multiplier: str = _doc("dsp", "what the multipliers of the vector unit are made of: 'dsp' or 'adders'")
     vector_kernel_rows: int = _doc(8, "largest kernel height of a depthwise convolution in the vector unit")
     parameter_slots: int = _doc(4, "per-channel parameter sets held in each of activation and vector unit")
     instruction_depth: int = _doc(2048, "instructions that the instruction buffer holds")
@@ -79,6 +82,10 @@ class Config:
         need(self.requantise_lanes >= 1 and self.cols % self.requantise_lanes == 0
              and self.cols // self.requantise_lanes >= 2, "requantise_lanes",
              f"a divisor of cols ({self.cols}), at most half of it")
+        need(0 <= self.requantise_dsps <= 3, "requantise_dsps", "between 0 and 3")
+        need(self.vector_requantise_lanes >= 0 and self.cols % self.vector_lanes == 0 and self.vector_beats >= 2,
+             "vector_requantise_lanes", f"0 or a divisor of cols ({self.cols}), at most half of it")
+        need(self.vector_multiplier in ("dsp", "adders"), "vector_multiplier", "'dsp' or 'adders'")
         need(0 <= self.vector_taps <= 8, "vector_taps", "between 0 and 8")
         need(1 <= self.vector_kernel_rows <= 32, "vector_kernel_rows", "between 1 and 32")
         need(2 <= self.parameter_slots <= 8, "parameter_slots", "between 2 and 8")
@@ -104,6 +111,16 @@ class Config:
     def beats(self):
         """Cycles in which one accumulator row passes through the requantise lanes (at least 2)."""
         return self.cols // self.requantise_lanes
+
+    @property
+    def vector_lanes(self):
+        """Requantise lanes of the vector unit."""
+        return self.vector_requantise_lanes or self.requantise_lanes
+
+    @property
+    def vector_beats(self):
+        """Cycles in which one vector passes through the requantise lanes of the vector unit (at least 2)."""
+        return self.cols // self.vector_lanes
 
     @property
     def has_vector(self):

@@ -263,11 +263,11 @@ CONFIG = {
         ("zero_point_a", 8, True, "element-wise: zero point of the first operand"),
         ("zero_point_b", 8, True, "element-wise: zero point of the second operand"),
         ("multiplier_a", 32, True, "add, subtract: rescaling of the first operand"),
-        ("shift_a", 8, True, "its shift, -31 to 30"),
+        ("shift_a", 8, True, "its shift, -31 to 0; positive ones act as 0"),
         ("multiplier_b", 32, True, "add, subtract: rescaling of the second operand"),
-        ("shift_b", 8, True, "its shift"),
+        ("shift_b", 8, True, "its shift, alike"),
         ("multiplier_out", 32, True, "element-wise: rescaling of the result"),
-        ("shift_out", 8, True, "its shift")))),
+        ("shift_out", 8, True, "its shift, -31 to 30")))),
 }
 
 #: Index of the register that Set_Configuration writes to no effect, in every unit.

@@ -22,16 +22,18 @@ class ParameterStore(wiring.Component):
     config : Config
     destination : Destination
         Which rows of the load bus are taken.
+    lanes : int
+        Requantise lanes, a divisor of cols.
 
     Members
     -------
     load : In(LoadBus(config))
     slot : In(3), below parameter_slots
-    beat : In(range(beats))
-        Lane i serves column `beat * requantise_lanes + i`.
-    bias : Out(array of requantise_lanes x signed(32))
-    multiplier : Out(array of requantise_lanes x 31)
-    shift : Out(array of requantise_lanes x signed(7))
+    beat : In(range(cols / lanes))
+        Lane i serves column `beat * lanes + i`.
+    bias : Out(array of lanes x signed(32))
+    multiplier : Out(array of lanes x 31)
+    shift : Out(array of lanes x signed(7))
 
     Latency
     -------
@@ -40,12 +42,12 @@ class ParameterStore(wiring.Component):
 
     LATENCY = 1
 
-    def __init__(self, config, destination):
+    def __init__(self, config, destination, lanes):
         self._config = config
         self._destination = destination
-        lanes = config.requantise_lanes
+        self._lanes = lanes
         super().__init__({
-            "load": In(LoadBus(config)), "slot": In(3), "beat": In(range(config.beats)),
+            "load": In(LoadBus(config)), "slot": In(3), "beat": In(range(config.cols // lanes)),
             "bias": Out(data.ArrayLayout(signed(32), lanes)),
             "multiplier": Out(data.ArrayLayout(unsigned(31), lanes)),
             "shift": Out(data.ArrayLayout(signed(7), lanes)),
@@ -53,7 +55,7 @@ class ParameterStore(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        lanes, planes = self._config.requantise_lanes, data.ArrayLayout(unsigned(8 * self._config.cols), PLANES)
+        lanes, planes = self._lanes, data.ArrayLayout(unsigned(8 * self._config.cols), PLANES)
         m.submodules.memory = store = memory.Memory(shape=planes, depth=self._config.parameter_slots, init=[])
         write = store.write_port(granularity=1)
         # The set is wide and there are few: read combinationally, that is from distributed RAM.
@@ -70,7 +72,7 @@ class ParameterStore(wiring.Component):
         # by the bits of the signals that are assigned to.
         planes_of_beat = [Signal(8 * lanes, name=f"plane{plane}", reset_less=True) for plane in range(PLANES)]
         with m.Switch(self.beat):
-            for beat in range(self._config.beats):
+            for beat in range(self._config.cols // lanes):
                 with m.Case(beat):
                     m.d.sync += [own.eq(plane.word_select(beat, 8 * lanes))
                                  for own, plane in zip(planes_of_beat, read.data)]

@@ -1,14 +1,17 @@
 """From 32-bit sums to int8: TFLite's multiply by a quantised multiplier; the lane with bias, zero point and clamp."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .delay import delayed
+from .product import Product
+from .rounding_shift import RoundingShift
 
 __all__ = ["RequantiseLane", "Rescale"]
 
-#: Width of the pieces into which both factors are cut: the products fit the 18 x 18 bit multipliers of common FPGAs.
+#: Width of the pieces into which both factors are cut: products of their sums fit the 18 x 18 bit multipliers of
+#: common FPGAs.
 PIECE = 16
 
 
@@ -17,12 +20,12 @@ class Rescale(wiring.Component):
 
     Parameters
     ----------
-    value_bits : int
-        Width of the value, at most 32.
+    dsps : int
+        How many of the three products are DSPs, see `Product`.
 
     Members
     -------
-    value : In(signed(value_bits))
+    value : In(signed(32))
     multiplier : In(31)
     shift : In(signed(7)), -31 to 30; positive is to the left, in 32 bits, wrapping
     result : Out(signed(32))
@@ -33,25 +36,26 @@ class Rescale(wiring.Component):
 
     Source
     ------
-    MultiplyByQuantizedMultiplier of TFLite's reference kernels (double rounding).
+    MultiplyByQuantizedMultiplier of TFLite's reference kernels (double rounding); Karatsuba's multiplication.
     """
 
-    LATENCY = 8
+    _PRODUCTS = Product.latency(PIECE + 1)
+    LATENCY = 3 + _PRODUCTS + 3 + RoundingShift.LATENCY
 
-    def __init__(self, value_bits=32):
-        self._value_bits = value_bits
-        super().__init__({"value": In(signed(value_bits)), "multiplier": In(unsigned(31)), "shift": In(signed(7)),
+    def __init__(self, dsps):
+        self._dsps = dsps
+        super().__init__({"value": In(signed(32)), "multiplier": In(unsigned(31)), "shift": In(signed(7)),
                           "result": Out(signed(32))})
 
     @property
-    def value_bits(self):
-        """Width of the value."""
-        return self._value_bits
+    def dsps(self):
+        """How many of the three products are DSPs."""
+        return self._dsps
 
     @property
     def stamp_key(self):
         """Equal keys mean equal hardware."""
-        return ("Rescale", self._value_bits)
+        return self._dsps
 
     def elaborate(self, platform):
         m = Module()
@@ -69,34 +73,43 @@ class Rescale(wiring.Component):
         factor = register("factor", signed(32), coarse << delayed(m, left[:3], 1))
         multiplier = delayed(m, self.multiplier, 2)
 
-        # Cycles 3 to 5: four partial products, then their sum rounded to bit 31. The half is added early, where its
-        # place is above the lowest piece.
+        # Cycle 3: the sum of each factor's pieces, for three products instead of four.
         low, high = factor[:PIECE], factor[PIECE:].as_signed()
         multiplier_low, multiplier_high = multiplier[:PIECE], multiplier[PIECE:]
-        low_low = register("low_low", 2 * PIECE, low * multiplier_low)
-        low_high = register("low_high", 2 * PIECE - 1, low * multiplier_high)
-        high_low = register("high_low", signed(2 * PIECE), high * multiplier_low)
-        high_high = register("high_high", signed(2 * PIECE - 1), high * multiplier_high)
-        outer = register("outer", signed(3 * PIECE), Cat(low_low[PIECE:], high_high).as_signed() + (1 << (30 - PIECE)))
-        middle = register("middle", signed(2 * PIECE + 1), low_high + high_low)
-        product = register("product", signed(32), (outer + middle) >> (31 - PIECE))
+        factors = {
+            "both": (register("pieces", signed(PIECE + 2), low + high),
+                     register("multiplier_pieces", PIECE + 1, multiplier_low + multiplier_high)),
+            "low": (delayed(m, low, 1), delayed(m, multiplier_low, 1)),
+            "high": (delayed(m, high, 1), delayed(m, multiplier_high, 1)),
+        }
+        products = {}
+        for i, (name, (a, b)) in enumerate(factors.items()):
+            m.submodules[name] = product = Product(a.shape(), b.shape(), dsp=i < self._dsps)
+            m.d.comb += [product.a.eq(a), product.b.eq(b)]
+            products[name] = delayed(m, product.product, self._PRODUCTS - Product.latency(b.shape()))
 
-        # Cycle 6: add what makes a shift to the right round halves away from zero, that is half of its last place, less
-        # one if the product is negative: `below` is the half less one, and a carry into the sum gives the one back.
-        right = delayed(m, register("right", 5, Mux(to_right, -self.shift, 0)), 3)
-        below = register("below", 30, Cat(right > i + 1 for i in range(30)))
-        rounds = register("rounds", 1, right != 0)
-        nudged = register("nudged", signed(33),
-                          (Cat(Const(1, 1), product).as_signed() + Cat(rounds & ~product[-1], below)) >> 1)
-
-        # Cycles 7, 8: shift right, by eights and by ones.
-        coarse = register("coarse_right", signed(33), nudged >> (delayed(m, right, 2) & 0b11000))
-        m.d.comb += self.result.eq(register("shifted", signed(32), coarse >> delayed(m, right[:3], 3)))
+        # Then the product, rounded to bit 31. The half is added early, where its place is above the lowest piece.
+        outer = register("outer", signed(3 * PIECE),
+                         Cat(products["low"][PIECE:], products["high"]).as_signed() + (1 << (30 - PIECE)))
+        sides = register("sides", signed(2 * PIECE + 1), products["low"] + products["high"])
+        middle = register("middle", signed(2 * PIECE + 1), delayed(m, products["both"], 1) - sides)
+        m.submodules.rounding = rounding = RoundingShift()
+        right = register("right", 5, Mux(to_right, -self.shift, 0))
+        m.d.comb += [
+            rounding.value.eq(register("product", signed(32), (delayed(m, outer, 1) + middle) >> (31 - PIECE))),
+            rounding.right.eq(delayed(m, right, self.LATENCY - RoundingShift.LATENCY - 1)),
+            self.result.eq(rounding.result),
+        ]
         return m
 
 
 class RequantiseLane(wiring.Component):
     """From an accumulator to its int8: `clamp(requantise(accumulator + bias, multiplier, shift) + zero_point)`.
+
+    Parameters
+    ----------
+    dsps : int
+        As of `Rescale`.
 
     Members
     -------
@@ -114,7 +127,8 @@ class RequantiseLane(wiring.Component):
 
     LATENCY = 1 + Rescale.LATENCY + 4
 
-    def __init__(self):
+    def __init__(self, dsps):
+        self._dsps = dsps
         super().__init__({"accumulator": In(signed(32)), "bias": In(signed(32)), "multiplier": In(unsigned(31)),
                           "shift": In(signed(7)), "zero_point": In(signed(8)), "minimum": In(signed(8)),
                           "maximum": In(signed(8)), "result": Out(signed(8))})
@@ -122,11 +136,11 @@ class RequantiseLane(wiring.Component):
     @property
     def stamp_key(self):
         """Equal keys mean equal hardware."""
-        return ("RequantiseLane",)
+        return self._dsps
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.rescale = rescale = Rescale()
+        m.submodules.rescale = rescale = Rescale(self._dsps)
 
         biased = Signal(signed(32), reset_less=True)
         m.d.sync += biased.eq(self.accumulator + self.bias)

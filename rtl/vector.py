@@ -39,14 +39,19 @@ def _requantise_delay(config):
 
 def write_delay(config):
     """Cycles from the last read of a step (its `en`) to the write of its output."""
-    return _requantise_delay(config) + RequantiseLane.LATENCY + config.beats
+    return _requantise_delay(config) + RequantiseLane.LATENCY + config.vector_beats
+
+
+def _dsp(config):
+    """Whether the products are DSPs."""
+    return config.vector_multiplier == "dsp"
 
 
 class VectorUnit(wiring.Component):
     """Executes Vector and the vector unit's Set_Configuration.
 
     A pipeline without back-pressure: `VectorAddress` reads one vector a cycle, `cols` TapLanes reduce the reads of a
-    step, then requantise_lanes ElementLanes and RequantiseLanes take `beats` cycles to turn the step into one write.
+    step, then vector_lanes ElementLanes and RequantiseLanes take `vector_beats` cycles to turn the step into one write.
     What an instruction owns travels with its reads, so the next one may start behind it. Configuration registers that
     the lanes use are written when nothing is in flight; the others as soon as all reads are made.
 
@@ -63,9 +68,9 @@ class VectorUnit(wiring.Component):
 
     Latency
     -------
-    A step of x takes max(reads, beats) cycles. Its output is written `write_delay(config)` cycles after its last read.
-    An instruction retires one cycle after the write of its last step, or after as long if it does nothing. One cycle
-    without a read lies between two instructions.
+    A step of x takes max(reads, vector_beats) cycles. Its output is written `write_delay(config)` cycles after its
+    last read. An instruction retires one cycle after the write of its last step, or after as long if it does
+    nothing. One cycle without a read lies between two instructions.
 
     Errors
     ------
@@ -149,7 +154,7 @@ class VectorUnit(wiring.Component):
         window_bytes, weight_bytes = window.window.as_value(), weights.weights.as_value()
         values = []
         for c in range(config.cols):
-            lane = place(m, f"tap_lane_{c}", TapLane(config.vector_taps), platform)
+            lane = place(m, f"tap_lane_{c}", TapLane(config.vector_taps, _dsp(config)), platform)
             places = [k * config.cols + c for k in range(config.vector_taps)]
             m.d.comb += [
                 lane.window.eq(Cat(window_bytes.word_select(i, 8) for i in places)),
@@ -163,7 +168,7 @@ class VectorUnit(wiring.Component):
     def _requantise(self, m, platform, steps, settings, values):
         """The beats of a step through the lanes; returns the results of a beat, 8 bits a lane."""
         config = self._config
-        lanes = config.requantise_lanes
+        lanes = config.vector_lanes
         held, function = Signal(32 * config.cols, reset_less=True), Signal(3, reset_less=True)
         m.d.sync += held.eq(held[32 * lanes:])
         step = steps[_hold_delay(config)]
@@ -173,8 +178,8 @@ class VectorUnit(wiring.Component):
         bias, multiplier, shift, zero_point = self._parameters(m, steps, settings)
         results = []
         for i in range(lanes):
-            element = place(m, f"element_lane_{i}", ElementLane(), platform)
-            lane = place(m, f"requantise_lane_{i}", RequantiseLane(), platform)
+            element = place(m, f"element_lane_{i}", ElementLane(_dsp(config)), platform)
+            lane = place(m, f"requantise_lane_{i}", RequantiseLane(3 * _dsp(config)), platform)
             m.d.comb += [
                 element.value.eq(held.word_select(i, 32)), element.function.eq(function),
                 element.zero_point_a.eq(settings.zero_point_a), element.zero_point_b.eq(settings.zero_point_b),
@@ -190,18 +195,18 @@ class VectorUnit(wiring.Component):
     def _parameters(self, m, steps, settings):
         """Parameters of each requantise lane for the beat that reaches it, and the zero point."""
         config = self._config
-        m.submodules.parameters = store = ParameterStore(config, Destination.VECTOR)
+        m.submodules.parameters = store = ParameterStore(config, Destination.VECTOR, config.vector_lanes)
         wiring.connect(m, wiring.flipped(self.load), store.load)
 
         # Asked for so early that after one cycle of choosing they meet the beat behind the element lanes.
-        beat, slot, function = Signal(range(config.beats)), Signal(3), Signal(3)
+        beat, slot, function = Signal(range(config.vector_beats)), Signal(3), Signal(3)
         step = steps[_requantise_delay(config) - ParameterStore.LATENCY - 2]
         m.d.sync += beat.eq(beat + 1)
         with m.If(step.last):
             m.d.sync += [beat.eq(0), slot.eq(step.slot), function.eq(step.function)]
         m.d.comb += [store.slot.eq(slot), store.beat.eq(beat)]
 
-        lanes = config.requantise_lanes
+        lanes = config.vector_lanes
         bias, multiplier, shift = (Signal.like(port, name=name, reset_less=True) for name, port in (
             ("bias", store.bias), ("multiplier", store.multiplier), ("shift", store.shift)))
         zero_point = Signal(signed(8), reset_less=True)
@@ -222,11 +227,11 @@ class VectorUnit(wiring.Component):
         """Collects the beats of an output and writes it where the address generator said."""
         config = self._config
         collected = Signal(8 * config.cols, reset_less=True)
-        m.d.sync += collected.eq(Cat(collected[8 * config.requantise_lanes:], results))
+        m.d.sync += collected.eq(Cat(collected[8 * config.vector_lanes:], results))
 
         target_layout = data.StructLayout({"address": ADDRESS_BITS, "columns": 9})
         m.submodules.targets = targets = fifo.SyncFIFOBuffered(
-            width=target_layout.size, depth=write_delay(config) // config.beats + 2)
+            width=target_layout.size, depth=write_delay(config) // config.vector_beats + 2)
         target = data.View(target_layout, targets.r_data)
         m.d.comb += [
             targets.w_en.eq(address.step.output),

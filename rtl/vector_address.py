@@ -47,7 +47,9 @@ class StepLayout(data.StructLayout):
 
 
 class VectorAddress(wiring.Component):
-    """Walks y, x, tap1, tap0 and gives one read a cycle; the last reads of two steps of x are at least `beats` apart.
+    """Walks y, x, tap1, tap0 and gives one read a cycle.
+
+    The last reads of two steps of x are at least `vector_beats` apart.
 
     Every address is checked before it is used; with the first that is out of range the walk ends for good.
 
@@ -117,7 +119,7 @@ class VectorAddress(wiring.Component):
         output = Signal()
         m.d.comb += output.eq(last & until_output[-1])
 
-        pace = Signal(range(config.beats))
+        pace = Signal(range(config.vector_beats))
         advance, out_of_range = Signal(), Signal()
         m.d.comb += [
             advance.eq(running & (~last | (pace == 0) | empty)),
@@ -160,7 +162,7 @@ class VectorAddress(wiring.Component):
                 m.d.sync += running.eq(0)
 
             with m.If(last):
-                m.d.sync += [tap1.eq(0), pace.eq(config.beats - 1), until_output.eq(until_output - 1)]
+                m.d.sync += [tap1.eq(0), pace.eq(config.vector_beats - 1), until_output.eq(until_output - 1)]
             with m.Elif(is_last[0]):
                 m.d.sync += tap1.eq(tap1 + 1)
             with m.If(output):

@@ -1,22 +1,29 @@
 """One lane of the vector unit's back: element-wise arithmetic before the last requantisation."""
 
-from amaranth.hdl import Module, Signal, signed, unsigned
+from amaranth.hdl import Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .delay import delayed
 from .isa import AVERAGE_FRACTION, Function
-from .requantise import Rescale
+from .product import Product
+from .rounding_shift import RoundingShift
 
 __all__ = ["ElementLane"]
 
 #: Fractional bits that TFLite's ADD and SUB give their operands before they rescale them.
 _LEFT_SHIFT = 20
-_OPERAND_BITS = 9 + _LEFT_SHIFT
+#: An operand less its zero point.
+_DIFFERENCE = signed(9)
 
 
 class ElementLane(wiring.Component):
     """Adds, subtracts or multiplies the operands of an element-wise function; passes the value of all others.
+
+    Parameters
+    ----------
+    dsp : bool
+        Whether the products are DSPs, see `Product`.
 
     Members
     -------
@@ -25,7 +32,7 @@ class ElementLane(wiring.Component):
     function : In(3), that of `value`
     zero_point_a, zero_point_b : In(signed(8))
     multiplier_a, multiplier_b : In(unsigned(31))
-    shift_a, shift_b : In(signed(7))
+    shift_a, shift_b : In(signed(7)), -31 to 0; positive ones act as 0
         Stable while element-wise values are in flight.
     accumulator : Out(signed(32))
 
@@ -34,9 +41,12 @@ class ElementLane(wiring.Component):
     LATENCY cycles, one value a cycle.
     """
 
-    LATENCY = Rescale.LATENCY + 2
+    #: Cycles from the value to its products.
+    _PRODUCTS = 1 + Product.latency(_DIFFERENCE)
+    LATENCY = _PRODUCTS + 1 + RoundingShift.LATENCY + 1
 
-    def __init__(self):
+    def __init__(self, dsp):
+        self._dsp = dsp
         super().__init__({"value": In(32), "function": In(3),
                           "zero_point_a": In(signed(8)), "zero_point_b": In(signed(8)),
                           "multiplier_a": In(unsigned(31)), "multiplier_b": In(unsigned(31)),
@@ -45,37 +55,42 @@ class ElementLane(wiring.Component):
     @property
     def stamp_key(self):
         """Equal keys mean equal hardware."""
-        return ()
+        return self._dsp
 
     def elaborate(self, platform):
         m = Module()
-        function, value = Signal(3, reset_less=True), Signal(signed(32), reset_less=True)
-        m.d.sync += [function.eq(self.function), value.eq(self.value)]
         differences, rescaled = [], []
         for i, (name, zero_point, multiplier, shift) in enumerate((
                 ("a", self.zero_point_a, self.multiplier_a, self.shift_a),
                 ("b", self.zero_point_b, self.multiplier_b, self.shift_b))):
-            m.submodules[f"rescale_{name}"] = rescale = Rescale(_OPERAND_BITS)
-            difference = Signal(signed(9), name=f"difference_{name}", reset_less=True)
+            difference = Signal(_DIFFERENCE, name=f"difference_{name}", reset_less=True)
             m.d.sync += difference.eq(self.value.word_select(i, 8).as_signed() - zero_point)
-            m.d.comb += [rescale.value.eq(difference << _LEFT_SHIFT), rescale.multiplier.eq(multiplier),
-                         rescale.shift.eq(shift)]
             differences.append(difference)
-            rescaled.append(rescale.result)
+
+            # The difference has so few bits that one product is all of it; its last bits are rounded away.
+            scaled = self._product(m, f"scale_{name}", multiplier, difference)
+            half = 30 - _LEFT_SHIFT
+            rounded = Signal(signed(32), name=f"rounded_{name}", reset_less=True)
+            m.d.sync += rounded.eq((scaled[half:].as_signed() + 1) >> 1)
+            m.submodules[f"rounding_{name}"] = rounding = RoundingShift()
+            m.d.comb += [rounding.value.eq(rounded), rounding.right.eq(Mux(shift[-1], -shift, 0))]
+            rescaled.append(rounding.result)
 
         # What is not rescaled waits beside it.
         waiting = Signal(signed(32), reset_less=True)
-        with m.Switch(function):
+        value = delayed(m, self.value, self._PRODUCTS).as_signed()
+        product = self._product(m, "product", *differences)
+        with m.Switch(delayed(m, self.function, self._PRODUCTS)):
             with m.Case(Function.MULTIPLY):
-                m.d.sync += waiting.eq(differences[0] * differences[1])
+                m.d.sync += waiting.eq(product)
             with m.Case(Function.AVERAGE):
                 m.d.sync += waiting.eq(value << AVERAGE_FRACTION)
             with m.Default():
                 m.d.sync += waiting.eq(value)
-        waited = delayed(m, waiting, Rescale.LATENCY - 1)
+        waited = delayed(m, waiting, RoundingShift.LATENCY)
 
         accumulator = Signal(signed(32), reset_less=True)
-        with m.Switch(delayed(m, function, Rescale.LATENCY)):
+        with m.Switch(delayed(m, self.function, self.LATENCY - 1)):
             with m.Case(Function.ADD):
                 m.d.sync += accumulator.eq(rescaled[0] + rescaled[1])
             with m.Case(Function.SUBTRACT):
@@ -84,3 +99,8 @@ class ElementLane(wiring.Component):
                 m.d.sync += accumulator.eq(waited)
         m.d.comb += self.accumulator.eq(accumulator)
         return m
+
+    def _product(self, m, name, a, b):
+        m.submodules[name] = product = Product(a.shape(), b.shape(), dsp=self._dsp)
+        m.d.comb += [product.a.eq(a), product.b.eq(b)]
+        return product.product

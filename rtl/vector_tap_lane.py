@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .isa import Function
+from .product import Product
 
 __all__ = ["TapLane"]
 
@@ -18,6 +19,8 @@ class TapLane(wiring.Component):
     Parameters
     ----------
     taps : int
+    dsp : bool
+        Whether the multipliers are DSPs, see `Product`.
 
     Members
     -------
@@ -33,35 +36,33 @@ class TapLane(wiring.Component):
     `value` holds what a window contributed `reduce_delay(taps)` + 1 cycles after it.
     """
 
-    def __init__(self, taps):
+    def __init__(self, taps, dsp):
         self._taps = taps
+        self._dsp = dsp
         super().__init__({"window": In(8 * taps), "weights": In(8 * taps), "weighted": In(1),
                           "en": In(1), "first": In(1), "function": In(3), "value": Out(32)})
 
     @property
     def stamp_key(self):
         """Equal keys mean equal hardware."""
-        return self._taps
+        return self._taps, self._dsp
 
     @staticmethod
     def reduce_delay(taps):
-        """Cycles from a window to the control of its reduction: operands, products, then the levels of the adders."""
-        return 2 + (taps - 1).bit_length()
+        """Cycles from a window to the control of its reduction: products, then the levels of the adders."""
+        return Product.latency(8) + (taps - 1).bit_length()
 
     def elaborate(self, platform):
         m = Module()
         terms = []
         for k in range(self._taps):
-            byte = Signal(signed(8), name=f"byte_{k}", reset_less=True)
-            weight = Signal(signed(8), name=f"weight_{k}", reset_less=True)
-            product = Signal(signed(16), name=f"product_{k}", reset_less=True)
+            m.submodules[f"product_{k}"] = product = Product(signed(8), signed(8), dsp=self._dsp)
             plain = 1 if k == self._taps - 1 else 0
-            m.d.sync += [
-                byte.eq(self.window.word_select(k, 8)),
-                weight.eq(Mux(self.weighted, self.weights.word_select(k, 8), plain)),
-                product.eq(byte * weight),
+            m.d.comb += [
+                product.a.eq(self.window.word_select(k, 8)),
+                product.b.eq(Mux(self.weighted, self.weights.word_select(k, 8), plain)),
             ]
-            terms.append(product)
+            terms.append(product.product)
 
         while len(terms) > 1:
             pairs = [terms[i:i + 2] for i in range(0, len(terms), 2)]

@@ -78,8 +78,8 @@ def _element_wise(function, a, b, r):
     if function is Function.MULTIPLY:
         value = a * b
     else:
-        a = requantise(a << 20, r["multiplier_a"], r["shift_a"])
-        b = requantise(b << 20, r["multiplier_b"], r["shift_b"])
+        a = requantise(a << 20, r["multiplier_a"], min(r["shift_a"], 0))
+        b = requantise(b << 20, r["multiplier_b"], min(r["shift_b"], 0))
         value = a + b if function is Function.ADD else a - b
     return requantise(value, r["multiplier_out"], r["shift_out"])
 

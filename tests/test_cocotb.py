@@ -47,7 +47,7 @@ def test_accumulators(simulator, tmp_path):
 
 
 def test_requantise(simulator, tmp_path):
-    run_bench(RequantiseLane(), "tb_requantise", SMALL, simulator, tmp_path)
+    run_bench(RequantiseLane(2), "tb_requantise", SMALL, simulator, tmp_path)
 
 
 def test_buffer(simulator, tmp_path):

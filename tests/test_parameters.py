@@ -39,7 +39,7 @@ def test_each_slot_and_beat_gives_its_columns(config):
     multiplier = rng.integers(0, (1 << 31) - 1, (slots, cols), endpoint=True)
     shift = rng.integers(-31, 30, (slots, cols), endpoint=True)
     bias[0, :2], shift[0, :2] = [-(1 << 31), -1], [-31, 30]
-    dut = ParameterStore(config, Destination.VECTOR)
+    dut = ParameterStore(config, Destination.VECTOR, config.requantise_lanes)
 
     async def bench(ctx):
         for slot in range(slots):
@@ -64,7 +64,7 @@ def test_each_slot_and_beat_gives_its_columns(config):
 
 def test_a_loaded_row_is_read_in_the_next_cycle():
     config = CONFIGS[0]
-    dut = ParameterStore(config, Destination.ACTIVATION)
+    dut = ParameterStore(config, Destination.ACTIVATION, config.requantise_lanes)
 
     async def bench(ctx):
         await load(ctx, dut, Destination.ACTIVATION, 0, 0, np.array([7, 0, 0, 0]))

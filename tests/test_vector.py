@@ -15,10 +15,10 @@ ELEMENT_WISE = (Function.ADD, Function.SUBTRACT, Function.MULTIPLY)
 SMALL = Config(rows=3, cols=4, requantise_lanes=2, unified_buffer_bytes=2048, vector_kernel_rows=4, parameter_slots=2)
 CONFIGS = {
     "4 lanes": SMALL,
-    "10 lanes by 5, one tap": Config(rows=12, cols=10, requantise_lanes=5, unified_buffer_bytes=2048, vector_taps=1,
-                                     vector_kernel_rows=1, parameter_slots=2),
+    "10 lanes by 5, one tap": Config(rows=12, cols=10, requantise_lanes=1, vector_requantise_lanes=5, vector_taps=1,
+                                     vector_kernel_rows=1, unified_buffer_bytes=2048, parameter_slots=2),
     "6 lanes by 1, four taps": Config(rows=2, cols=6, requantise_lanes=1, unified_buffer_bytes=2048, vector_taps=4,
-                                      vector_kernel_rows=3, parameter_slots=3),
+                                      vector_kernel_rows=3, parameter_slots=3, vector_multiplier="adders"),
 }
 SETTINGS = dict(y_stride=64, x_count=6, x_stride=8, tap1_count=1, tap1_stride=64, tap0_count=1, tap0_stride=16,
                 out_y_stride=64, out_x_stride=8, first_column=0, column_step=1, zero_point=3, minimum=-128, maximum=127,
@@ -242,7 +242,7 @@ def test_instructions_without_configuration_between_them():
 def test_configuration_does_not_reach_back():
     """A Set_Configuration right behind an instruction changes nothing that is in flight."""
     late = dict(zero_point=-20, minimum=-60, maximum=50, zero_point_a=77, zero_point_b=78, multiplier_a=1 << 29,
-                shift_a=-2, multiplier_b=1 << 28, shift_b=2, multiplier_out=1 << 30, shift_out=-17)
+                shift_a=-2, multiplier_b=1 << 28, shift_b=-3, multiplier_out=1 << 30, shift_out=-17)
     program = configure(**SETTINGS | dict(tap0_count=2, x_count=2))
     for i, (name, value) in enumerate({**late, "x_stride": 3, "tap0_stride": 5, "out_x_stride": 9}.items()):
         program += [vector(Function.ADD, in_address=i, out_address=1024 + 64 * i, y_count=1),
@@ -278,12 +278,12 @@ def test_a_step_takes_the_longer_of_its_reads_and_beats(config, reads):
                vector(Function.SUM), vector(Function.SUM)]
     run = simulate(config, program, stimulus(config)[0], [])
     steps = np.array(run.reads).reshape(-1, reads)
-    period = max(reads, config.beats)
+    period = max(reads, config.vector_beats)
     np.testing.assert_array_equal(np.diff(steps[:12, -1]), period)
     np.testing.assert_array_equal(np.diff(steps[12:, -1]), period)
     np.testing.assert_array_equal(run.writes, steps[:, -1] + write_delay(config))
     assert run.retired == [run.writes[11] + 1, run.writes[23] + 1]
-    assert steps[12, 0] - steps[11, -1] == (2 if reads > 1 else max(2, config.beats))
+    assert steps[12, 0] - steps[11, -1] == (2 if reads > 1 else max(2, config.vector_beats))
     # Active without a break from the first instruction on to the retirement of the last.
     start = run.taken[-2] + 1
     assert run.active == list(range(start, run.retired[-1] + 1))

@@ -111,11 +111,11 @@ def test_a_step_takes_the_longer_of_its_reads_and_beats(taps):
     settings = NEST | dict(tap1_count=1, tap0_count=taps)
     tokens, taken, _ = run(config, settings, [instruction(y_count=1)] * 2)
     first = [cycle for cycle, t in tokens if t["last"]]
-    assert set(np.diff(first[:5])) == {max(taps, config.beats)}
-    assert min(np.diff(first)) >= config.beats
+    assert set(np.diff(first[:5])) == {max(taps, config.vector_beats)}
+    assert min(np.diff(first)) >= config.vector_beats
     assert tokens[0][0] == taken[0] + VectorAddress.START_LATENCY
     of_second = next(i for i, (_, t) in enumerate(tokens) if t["retire"]) + 1
-    assert tokens[of_second][0] - tokens[of_second - 1][0] <= max(2, config.beats)
+    assert tokens[of_second][0] - tokens[of_second - 1][0] <= max(2, config.vector_beats)
 
 
 @pytest.mark.parametrize("word, settings", [

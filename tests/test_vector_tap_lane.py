@@ -21,8 +21,9 @@ def reduce(function, windows, weights):
     return (newest[0] & 255) | (newest[-1] & 255) << 8
 
 
+@pytest.mark.parametrize("dsp", [True, False])
 @pytest.mark.parametrize("taps", [1, 2, 3, 8])
-def test_every_function_back_to_back(taps):
+def test_every_function_back_to_back(taps, dsp):
     rng = np.random.default_rng(taps)
     samples, expected = [], []
     for number in range(60):
@@ -39,7 +40,7 @@ def test_every_function_back_to_back(taps):
             expected.append(None)
         expected[-1] = reduce(function, windows, weights)
 
-    dut = TapLane(taps)
+    dut = TapLane(taps, dsp)
     delay = TapLane.reduce_delay(taps)
     idle = (np.zeros(taps, int), np.zeros(taps, int), Function.SUM, 0, 0)
 

@@ -35,7 +35,7 @@ def vector_unit(config, queue, active):
     retire_latency = write_delay(config) + 2
     registers = Registers(Unit.VECTOR)
     walked = -1  # last cycle of the address generator in the instruction before
-    paced = -config.beats  # its last read of a step
+    paced = -config.vector_beats  # its last read of a step
     end = -1
     while True:
         instruction, offered = yield from queue.next()
@@ -49,7 +49,7 @@ def vector_unit(config, queue, active):
         taps1, taps0 = registers["tap1_count"], registers["tap0_count"]
         reads, steps = taps1 * taps0, registers["x_count"] * instruction["y_count"]
         if reads and steps:
-            walked = max(start + reads, paced + config.beats) + (steps - 1) * max(reads, config.beats)
+            walked = max(start + reads, paced + config.vector_beats) + (steps - 1) * max(reads, config.vector_beats)
             paced = walked
         else:
             walked = start + 1
