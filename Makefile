@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN = $(VENV)/bin
 
-.PHONY: help demo test test-slow formal lint bench wheel wheel-test clean
+.PHONY: help demo test test-slow formal lint bench fpga wheel wheel-test clean
 
 help:
 	@echo "make demo        compile the chip, run the digits model on it, show the answers"
@@ -11,6 +11,7 @@ help:
 	@echo "make test-slow   all tests, the long ones too"
 	@echo "make formal      proofs of the control blocks, by yosys and z3"
 	@echo "make bench       cycles and simulation speed of the four MLPerf Tiny models"
+	@echo "make fpga        a bitstream for each board (hours)"
 	@echo "make lint        ruff"
 	@echo "make wheel-test  build a wheel, install it elsewhere, use it"
 
@@ -23,6 +24,10 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/pyvenv.cfg
 
 $(VENV)/.installed-test: pyproject.toml | $(VENV)/pyvenv.cfg
 	$(BIN)/python -m pip install --quiet --editable ".[test]"
+	@touch $@ $(VENV)/.installed
+
+$(VENV)/.installed-fpga: pyproject.toml | $(VENV)/pyvenv.cfg
+	$(BIN)/python -m pip install --quiet --editable ".[fpga]"
 	@touch $@ $(VENV)/.installed
 
 demo: $(VENV)/.installed
@@ -43,6 +48,11 @@ lint: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed
 	$(BIN)/systolith bench
+
+# Goes on with the others where one fails.
+fpga: $(VENV)/.installed-fpga
+	failed=0; for board in $$($(BIN)/python -c "from systolith.synth.boards import BOARDS; print(*BOARDS)"); do \
+	  $(BIN)/systolith build $$board || failed=1; done; exit $$failed
 
 wheel: $(VENV)/pyvenv.cfg
 	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir dist .

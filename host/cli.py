@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import json
 import sys
 from pathlib import Path
@@ -12,8 +11,9 @@ import numpy as np
 from rich.progress import BarColumn, Progress, TextColumn
 from systolith.rtl import isa
 from systolith.rtl.config import PRESETS, Config, load_config
-from systolith.rtl.errors import UserError
 
+from .cli_common import as_command, json_option, print_json
+from .cli_fpga import boards, build, flash
 from .devices import DEVICES, open_device
 from .inputs import InputError, load_inputs, random_inputs
 from .program import Program
@@ -22,38 +22,18 @@ from .report import console, print_answers, print_bench, print_bench_v1, print_i
 __all__ = ["main"]
 
 
-class _Failure(click.ClickException):
-    """One sentence on standard error, exit code 1."""
-
-
-def _command(function):
-    """Turns the project's errors, whose messages are sentences, into a failure of the command."""
-    @functools.wraps(function)
-    def wrapped(*args, **kwargs):
-        try:
-            return function(*args, **kwargs)
-        except UserError as error:
-            raise _Failure(str(error)) from None
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise _Failure(f"{error.filename}: {error.strerror}") from None
-    return wrapped
-
-
 _config = click.option("--config", "config_name", default="edge", show_default=True, metavar="NAME",
                        help=f"Preset ({', '.join(PRESETS)}) or .toml file.")
-_json = click.option("--json", "as_json", is_flag=True, help="Print the same facts as JSON.")
-
-
-def _print_json(value):
-    click.echo(json.dumps(value, indent=2))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.version_option(package_name="systolith")
 def main():
-    """An open Tensor Processing Unit: compile int8 models, run them on the chip, generate its Verilog."""
+    """An open Tensor Processing Unit: compile int8 models, run them on the chip, build it for FPGAs."""
+
+
+for _board_command in (boards, build, flash):
+    main.add_command(_board_command)
 
 
 @contextlib.contextmanager
@@ -98,8 +78,8 @@ def _outputs_file(path, graph, results):
 @click.option("--trace", "trace_path", metavar="FILE",
               help="Write every unit's instructions in time, for Perfetto or chrome://tracing (.json).")
 @click.option("--plot", "plot_path", metavar="FILE", help="Draw the same as a picture (.png, .svg).")
-@_json
-@_command
+@json_option
+@as_command
 def run(model, input_path, output_path, config_name, device, check, seed, trace_path, plot_path, as_json):
     """Compile MODEL (.tflite, .onnx or a program file) and run it; print answers, cycles and utilisation."""
     from .check import ExactCheck, OnnxCheck
@@ -139,7 +119,7 @@ def run(model, input_path, output_path, config_name, device, check, seed, trace_
             write_plot(program, plot_path)
     report = describe(program, device, results, checker)
     if as_json:
-        _print_json(report)
+        print_json(report)
     else:
         print_answers(graph, results)
         print_run(report, checker)
@@ -157,8 +137,8 @@ def _is_program(path):
 @click.argument("model")
 @click.option("-o", "--output", required=True, metavar="FILE", help="Program file to write.")
 @_config
-@_json
-@_command
+@json_option
+@as_command
 def compile(model, output, config_name, as_json):
     """Compile MODEL (.tflite or .onnx) to a program file."""
     from .compiler.compile import compile_graph
@@ -171,7 +151,7 @@ def compile(model, output, config_name, as_json):
              "unified_buffer_bytes": max((p.base + p.size for p in program.layouts.values()), default=0),
              "layers": [dataclasses.asdict(layer) for layer in program.layers]}
     if as_json:
-        _print_json(facts)
+        print_json(facts)
     else:
         console.print(f"{output}: {facts['instructions']} instructions, {facts['weight_bytes']:,} bytes of weights, "
                       f"{facts['unified_buffer_bytes']:,} bytes of unified buffer", highlight=False)
@@ -179,14 +159,14 @@ def compile(model, output, config_name, as_json):
 
 @main.command()
 @click.argument("program")
-@_json
-@_command
+@json_option
+@as_command
 def disasm(program, as_json):
     """List the instructions of a PROGRAM file."""
     code = Program.load(program).instructions
     lines = [isa.disassemble(code[i:i + isa.INSTRUCTION_BYTES]) for i in range(0, len(code), isa.INSTRUCTION_BYTES)]
     if as_json:
-        _print_json({"instructions": lines})
+        print_json({"instructions": lines})
     else:
         for number, line in enumerate(lines):
             click.echo(f"{number:5} {line}")
@@ -195,8 +175,8 @@ def disasm(program, as_json):
 @main.command()
 @click.option("-o", "--output", required=True, metavar="FILE", help="Verilog file to write; a .json goes beside it.")
 @_config
-@_json
-@_command
+@json_option
+@as_command
 def verilog(output, config_name, as_json):
     """Write the chip as Verilog, and beside it a JSON file with its configuration and ports."""
     from systolith.rtl.top import Tpu
@@ -216,7 +196,7 @@ def verilog(output, config_name, as_json):
         part.write_text(content)
         part.replace(target)
     if as_json:
-        _print_json(facts)
+        print_json(facts)
     else:
         console.print(f"{path}: {text.count(chr(10)):,} lines; {path.with_suffix('.json')}: configuration and "
                       f"{len(facts['ports'])} ports", highlight=False)
@@ -224,8 +204,8 @@ def verilog(output, config_name, as_json):
 
 @main.command()
 @_config
-@_json
-@_command
+@json_option
+@as_command
 def info(config_name, as_json):
     """Show presets, sizes, peak operations a cycle, memories and the instruction table."""
     config = load_config(config_name)
@@ -244,7 +224,7 @@ def info(config_name, as_json):
         "presets": [{"name": p.name, "rows": p.rows, "cols": p.cols} for p in PRESETS.values()],
     }
     if as_json:
-        _print_json(facts)
+        print_json(facts)
     else:
         print_info(facts)
 
@@ -256,8 +236,8 @@ def info(config_name, as_json):
 @click.option("--build/--no-build", default=True, show_default=True,
               help="Measure how long the simulation takes to build from nothing.")
 @click.option("--plot", "plot_path", metavar="FILE", help="With tpu-v1: draw the sensitivity study (.png, .svg).")
-@_json
-@_command
+@json_option
+@as_command
 def bench(models, config_name, device, build, plot_path, as_json):
     """Measure MODELS (.tflite; by default the four MLPerf Tiny models in ../shared/models).
 
@@ -282,7 +262,7 @@ def bench(models, config_name, device, build, plot_path, as_json):
     report = {"config": config.name, "device": device, "models": rows, "build_seconds": seconds,
               "build_peak_bytes": peak, "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
     if as_json:
-        _print_json(report)
+        print_json(report)
     else:
         print_bench(report)
 
@@ -295,6 +275,6 @@ def _bench_v1(plot_path, as_json):
     if plot_path:
         plot_sensitivity(report["sensitivity"], plot_path)
     if as_json:
-        _print_json(report)
+        print_json(report)
     else:
         print_bench_v1(report)

@@ -7,7 +7,10 @@ from amaranth.lib.wiring import In, Out
 
 from .config import ConfigError
 
-__all__ = ["Uart"]
+__all__ = ["DEFAULT_BAUD", "Uart"]
+
+#: Bits a second of a link of which nothing else is said.
+DEFAULT_BAUD = 1_000_000
 
 # A start bit, eight of data, least significant first, and a stop bit.
 _BITS = 10

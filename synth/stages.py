@@ -19,7 +19,7 @@ class Family:
         Command of yosys, without ``-top``.
     router : str
         The nextpnr.
-    constraints : str
+    constraints : tuple of str
         How a constraint file is given to it, with a place for the name.
     suffix : str
         Of such a file.
@@ -75,7 +75,7 @@ class Part:
     packed_as: str = ""
 
 
-def synthesise(verilog, top, part, folder, *, options="", progress=None):
+def synthesise(verilog, top, part, folder, *, rtlil="", options="", progress=None):
     """Makes a netlist of Verilog.
 
     Parameters
@@ -86,7 +86,9 @@ def synthesise(verilog, top, part, folder, *, options="", progress=None):
         Its top module.
     part : Part
     folder : Path
-        Build folder; is made if it is not there. Gets ``top.v``, ``top.json`` and ``synthesis.log``.
+        Build folder; is made if it is not there. Gets the sources, ``top.json`` and ``synthesis.log``.
+    rtlil : str
+        More modules, in the language of yosys.
     options : str
         More options of the synthesis command.
     progress : callable (line), optional
@@ -105,9 +107,10 @@ def synthesise(verilog, top, part, folder, *, options="", progress=None):
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "top.v").write_text(verilog)
+    (folder / "top.il").write_text(rtlil)
     command = " ".join(filter(None, (FAMILIES[part.family].synthesis, part.synthesis, options)))
-    run("yosys", ["-p", f"read_verilog -sv top.v; {command} -top {top} -json top.json"], folder, "synthesis.log",
-        progress)
+    script = f"read_verilog -sv top.v; read_rtlil top.il; {command} -top {top} -json top.json"
+    run("yosys", ["-p", script], folder, "synthesis.log", progress)
     return folder / "top.json"
 
 

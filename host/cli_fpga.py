@@ -1,0 +1,105 @@
+"""The commands for boards: `boards`, `build`, `flash`."""
+
+import contextlib
+import shlex
+from pathlib import Path
+
+import click
+from rich.markup import escape
+from systolith.rtl.config import PRESETS, load_config
+from systolith.rtl.uart import DEFAULT_BAUD
+from systolith.synth.boards import BOARDS, load_board
+
+from .cli_common import as_command, json_option, print_json
+from .inputs import InputError
+from .report import console, status_console
+
+__all__ = ["boards", "build", "flash"]
+
+_folder = click.option("-o", "--output", "folder", metavar="DIR", help="Build folder; by default build/BOARD.")
+
+
+@click.command()
+@json_option
+@as_command
+def boards(as_json):
+    """List the boards that `build` knows."""
+    rows = [{"board": board.name, "title": board.title, "family": board.part.family, "rows": board.config.rows,
+             "cols": board.config.cols, "clock_mhz": board.freq} for board in BOARDS.values()]
+    if as_json:
+        print_json({"boards": rows})
+    else:
+        from .fpga_report import print_boards
+        print_boards(rows)
+
+
+@contextlib.contextmanager
+def _stages():
+    """A callable (stage, line) that shows on standard error what the tools do: on a terminal their last line."""
+    seen = set()
+    with status_console.status("elaborate") as status:
+        def show(stage, line):
+            if stage not in seen and not status_console.is_terminal:
+                status_console.print(stage)
+            seen.add(stage)
+            if line:
+                status.update(f"{stage}: {escape(line[:100])}")
+        yield show
+
+
+@click.command()
+@click.argument("board")
+@click.option("--config", "config_name", metavar="NAME",
+              help=f"Preset ({', '.join(PRESETS)}) or .toml file; by default what fits the board.")
+@click.option("--freq", type=click.FloatRange(min=0, min_open=True), metavar="MHZ",
+              help="Core clock; by default the board's.")
+@click.option("--baud", default=DEFAULT_BAUD, show_default=True, help="Of the UART.")
+@click.option("--seed", default=1, show_default=True, help="Of the placement.")
+@click.option("--plot", "plot_path", metavar="FILE", help="Draw what each unit takes of the part (.png, .svg).")
+@_folder
+@json_option
+@as_command
+def build(board, config_name, freq, baud, seed, plot_path, folder, as_json):
+    """Make the bitstream of BOARD; print what it takes, how fast it is, and what models take on it."""
+    from systolith.synth.build import build, build_folder
+
+    from .fpga_report import latencies, print_build, write_plot
+
+    board = load_board(board)
+    config = load_config(config_name) if config_name else board.config
+    if plot_path and not Path(plot_path).absolute().parent.is_dir():
+        raise InputError(f"the folder of output file {plot_path} does not exist")
+    with _stages() as show:
+        report = build(board, folder or build_folder(board), config=config, freq=freq, baud=baud, seed=seed,
+                       progress=show)
+        show("latencies", "")
+        models = sorted(Path("../shared/models").glob("*.tflite"))
+        report["latency_ms"], report["not_fitting"] = latencies(models, config, report["fmax_mhz"])
+    if plot_path:
+        write_plot(report, plot_path)
+    if as_json:
+        print_json(report)
+    else:
+        print_build(report)
+
+
+@click.command()
+@click.argument("board")
+@click.option("--permanent", is_flag=True, help="Write the board's flash memory, so that it starts with the chip.")
+@click.option("--dry-run", is_flag=True, help="Print the command instead of running it.")
+@_folder
+@as_command
+def flash(board, permanent, dry_run, folder):
+    """Load the bitstream of BOARD, which `build` has made, onto the board."""
+    from systolith.synth.build import build_folder
+    from systolith.synth.flash import flash, flash_command
+    from systolith.synth.stages import FAMILIES
+
+    board = load_board(board)
+    folder = Path(folder or build_folder(board))
+    if dry_run:
+        click.echo(shlex.join(flash_command(board, folder / FAMILIES[board.part.family].bitstream, permanent)))
+        return
+    with status_console.status(f"loading {board.name}"):
+        bitstream = flash(board, folder, permanent)
+    console.print(f"{board.name} runs {bitstream}", highlight=False)

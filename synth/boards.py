@@ -1,0 +1,101 @@
+"""The boards that the chip is built for: part, pins, configuration and clock of each."""
+
+from dataclasses import dataclass, replace
+
+from amaranth_boards.icebreaker import ICEBreakerPlatform
+from amaranth_boards.icepi_zero import IcepiZero1_3Platform
+from amaranth_boards.tang_nano_9k import TangNano9kPlatform
+from amaranth_boards.ulx3s import ULX3S_25F_Platform, ULX3S_85F_Platform
+from systolith.rtl.config import PRESETS, Config
+from systolith.rtl.errors import UserError
+
+from .stages import Part
+from .tang_nano_20k import TangNano20kPlatform
+
+__all__ = ["BOARDS", "Board", "BoardError", "load_board"]
+
+
+class BoardError(UserError):
+    """A board that is not known, or that cannot hold what is asked for."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Board:
+    """One board.
+
+    Members
+    -------
+    name : str
+    title : str
+        What it is, for people.
+    platform : type
+        Its pins and oscillator: an Amaranth platform with resources ``uart`` and perhaps ``led``.
+    part : Part
+        Its FPGA.
+    config : Config
+        The chip by default: a preset with memories that fit.
+    freq : float, MHz
+        Core clock by default.
+    loader : str
+        The name by which openFPGALoader knows it.
+    """
+    name: str
+    title: str
+    platform: type
+    part: Part
+    config: Config
+    freq: float
+    loader: str
+
+
+def _sized(preset, name, **sizes):
+    return replace(PRESETS[preset], name=name, **sizes)
+
+
+def _ecp5(size, package):
+    return Part("ecp5", (f"--{size}", "--package", package, "--speed", "6"))
+
+
+def _gowin(device, family, synthesis):
+    return Part("gowin", ("--device", device, "--vopt", f"family={family}"), f"-family {synthesis}", family)
+
+
+# Block memories on an ECP5 or Gowin: 18 kbit, 2048 x 9 or 512 x 36. The weight memory takes a block for each column
+# and 2048 rows, the unified buffer two for each bank and 2048 rows, the accumulators two a column and 512 rows.
+_SMALL_ECP5 = dict(weight_memory_rows=4096, unified_buffer_bytes=16384, instruction_depth=512, queue_depth=8,
+                   tag_depth=32)
+
+#: All boards by name.
+BOARDS = {board.name: board for board in (
+    Board(name="ulx3s-85f", title="Radiona ULX3S with an ECP5-85F", platform=ULX3S_85F_Platform,
+          part=_ecp5("85k", "CABGA381"), freq=75, loader="ulx3s",
+          config=_sized("edge", "ulx3s-85f", weight_memory_rows=12288, tag_depth=64)),
+    Board(name="ulx3s-25f", title="Radiona ULX3S with an ECP5-25F", platform=ULX3S_25F_Platform,
+          part=_ecp5("25k", "CABGA381"), freq=60, loader="ulx3s", config=_sized("nano", "ulx3s-25f", **_SMALL_ECP5)),
+    Board(name="icepi-zero", title="Icepi Zero with an ECP5-25F", platform=IcepiZero1_3Platform,
+          part=_ecp5("25k", "CABGA256"), freq=60, loader="icepi-zero",
+          config=_sized("nano", "icepi-zero", **_SMALL_ECP5)),
+    Board(name="icebreaker", title="1BitSquared iCEBreaker with an iCE40 UP5K", platform=ICEBreakerPlatform,
+          part=Part("ice40", ("--up5k", "--package", "sg48")), freq=18, loader="ice40_generic",
+          config=_sized("pico", "icebreaker")),
+    Board(name="tang-nano-20k", title="Sipeed Tang Nano 20K with a GW2AR-18", platform=TangNano20kPlatform,
+          part=_gowin("GW2AR-LV18QN88C8/I7", "GW2A-18C", "gw2a"), freq=48, loader="tangnano20k",
+          config=_sized("nano", "tang-nano-20k", **_SMALL_ECP5 | dict(weight_memory_rows=2048))),
+    Board(name="tang-nano-9k", title="Sipeed Tang Nano 9K with a GW1NR-9", platform=TangNano9kPlatform,
+          part=_gowin("GW1NR-LV9QN88PC6/I5", "GW1N-9C", "gw1n"), freq=27, loader="tangnano9k",
+          config=_sized("pico", "tang-nano-9k", weight_memory_rows=4096, unified_buffer_bytes=8192,
+                        instruction_depth=512)),
+)}
+
+
+def load_board(name):
+    """The board of that name.
+
+    Errors
+    ------
+    BoardError
+        If there is none.
+    """
+    if name not in BOARDS:
+        raise BoardError(f"{name!r} is no board; there are {', '.join(BOARDS)}")
+    return BOARDS[name]

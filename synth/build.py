@@ -1,0 +1,138 @@
+"""Builds the bitstream of a board and reports what it takes and how fast it is. Results are cached by content."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from importlib.metadata import version as package_version
+from pathlib import Path
+
+from platformdirs import user_cache_path
+from systolith.rtl.uart import DEFAULT_BAUD
+
+from .boards import BoardError
+from .report import clocks, critical_path, places_in_log, resources_by_module, utilisation
+from .stages import FAMILIES, pack, place_and_route, synthesise
+from .tools import ToolError, version
+from .top import TOP, prepare
+
+__all__ = ["build", "build_folder"]
+
+
+def build_folder(board):
+    """Where a board is built if nothing else is said."""
+    return Path("build") / board.name
+
+
+def build(board, folder, *, config=None, freq=None, baud=DEFAULT_BAUD, seed=1, progress=lambda stage, line: None):
+    """The bitstream of a board, and a report.
+
+    The cache is the user's cache directory, or the directory that the environment variable SYSTOLITH_CACHE names.
+
+    Parameters
+    ----------
+    board : Board
+    folder : Path
+        Gets the sources, the logs and the bitstream.
+    config : Config, optional
+        By default the board's.
+    freq : float, MHz, optional
+        Core clock; by default the board's.
+    baud : number
+        Of the UART.
+    seed : int
+        Of the placement.
+    progress : callable (stage, line)
+        Gets what the tools print.
+
+    Returns
+    -------
+    dict
+        ``board``, ``config``, ``macs``; ``clock_mhz``, at which the chip will run; ``fmax_mhz`` of the core clock,
+        ``clocks`` (MHz by clock) and ``timing_met``; ``peak_gops``; ``lut``, ``ff``, ``dsp``, ``bram`` (and ``spram``)
+        with ``used`` and ``available``; ``modules`` (`resources_by_module`); ``critical_path``; ``bitstream``, its
+        file.
+
+    Errors
+    ------
+    BoardError
+        If the chip does not fit the board; it says by how much.
+    ConfigError
+        If clock or baud are out of range.
+    ToolError
+        If a tool is missing or fails.
+    """
+    config, freq, part = config or board.config, freq or board.freq, board.part
+    family, folder = FAMILIES[part.family], Path(folder)
+    progress("elaborate", config.name)
+    design = prepare(board, config, freq, baud)
+    folder.mkdir(parents=True, exist_ok=True)
+    versions = [version(tool) for tool in family.tools]
+    synthesis_key = _key(design.chip, design.top, repr(part), versions[0], package_version("systolith"))
+
+    def make_netlist():
+        netlist = synthesise(design.chip, TOP, part, folder, rtlil=design.top,
+                             progress=lambda line: progress("synthesise", line))
+        modules = resources_by_module(json.loads(netlist.read_text()), TOP, part.family)
+        (folder / "modules.json").write_text(json.dumps(modules))
+
+    def make_bitstream():
+        _cached(synthesis_key, folder, ("top.json", "modules.json", "synthesis.log"), make_netlist)
+        try:
+            place_and_route(part, folder, freq=design.clock, constraints=design.constraints, seed=seed,
+                            progress=lambda line: progress("place and route", line))
+        except ToolError:
+            _raise_if_too_large(board, config, folder / "route.log")
+            raise
+        pack(part, folder, progress=lambda line: progress("pack", line))
+
+    _cached(_key(synthesis_key, design.constraints, str(seed), *versions), folder,
+            (family.bitstream, "report.json", "modules.json", "synthesis.log", "route.log"), make_bitstream)
+    report = json.loads((folder / "report.json").read_text())
+    modules = json.loads((folder / "modules.json").read_text())
+    used = utilisation(report["utilization"], part.family)
+    if part.family == "ice40":
+        # A logic cell holds a LUT and a flip-flop: only the netlist tells how many have one.
+        used["ff"]["used"] = sum(module["ff"] for module in modules.values())
+    fmax = min(clocks(report).values())
+    return {"board": board.name, "config": config.name, "macs": config.macs, "clock_mhz": round(design.clock, 3),
+            "fmax_mhz": fmax, "clocks": clocks(report), "timing_met": fmax >= design.clock,
+            "peak_gops": round(2 * config.macs * fmax / 1000, 2), **used, "modules": modules,
+            "critical_path": critical_path(report, modules), "bitstream": str(folder / family.bitstream)}
+
+
+def _raise_if_too_large(board, config, log):
+    """Raises `BoardError` if the log of the router says that something is more than the part has."""
+    places = places_in_log(log.read_text())
+    if not places:
+        return
+    over = [f"{resource.upper()} {row['used']:,} of {row['available']:,}"
+            for resource, row in utilisation(places, board.part.family).items() if row["used"] > row["available"]]
+    if over:
+        raise BoardError(f"configuration {config.name} does not fit {board.name}: it takes {', '.join(over)}") from None
+
+
+def _cached(key, folder, names, make):
+    """Gets files into a folder: from the cache, else by `make`. A set is in the cache whole or not at all."""
+    cache = Path(os.environ.get("SYSTOLITH_CACHE") or user_cache_path("systolith")) / "fpga"
+    if not (cache / key).is_dir():
+        make()
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache) as name:
+            entry = Path(name) / "entry"
+            entry.mkdir()
+            for file in names:
+                shutil.copy(folder / file, entry)
+            if not (cache / key).is_dir():
+                entry.rename(cache / key)
+    else:
+        for file in names:
+            shutil.copy(cache / key / file, folder)
+
+
+def _key(*parts):
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(f"{len(part)}:{part}".encode())
+    return digest.hexdigest()[:24]

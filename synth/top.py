@@ -1,0 +1,137 @@
+"""What goes onto a board: the chip, its UART, and its clock."""
+
+from dataclasses import dataclass
+
+from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Instance, Module, ResetSignal, Signal
+from amaranth.lib.cdc import ResetSynchronizer
+from amaranth.lib.io import Buffer
+from systolith.rtl.top import Tpu
+from systolith.rtl.uart import DEFAULT_BAUD, Uart
+from systolith.rtl.verilog import convert
+
+from .boards import BoardError
+from .pll import PLLS
+from .stages import FAMILIES
+
+__all__ = ["CHIP", "TOP", "BoardTop", "Design", "constraints", "prepare"]
+
+#: Name of the chip's module, and of the top module.
+CHIP, TOP = "systolith", "top"
+
+
+class BoardTop(Elaboratable):
+    """The chip on a board: oscillator, PLL, chip, UART; the first LED lights when the clock is stable, the second one
+    while the chip sends.
+
+    Parameters
+    ----------
+    board : Board
+    freq : float, MHz
+        Core clock that is wanted. `clock` is what the PLL makes of it.
+    baud : number
+        Of the UART.
+
+    Errors
+    ------
+    ConfigError
+        If the PLL cannot make the clock; by `elaborate` if that is too slow for the baud.
+    """
+
+    def __init__(self, board, freq, baud):
+        self._board = board
+        platform = board.platform()
+        self._pll = PLLS[board.part.family](platform.default_clk_frequency / 1e6, freq)
+        self.clock = self._pll.frequency
+        self._baud = baud
+
+    def elaborate(self, platform):
+        uart = Uart(1e6 * self.clock, self._baud)
+        m = Module()
+        m.domains.sync = ClockDomain()
+        oscillator = platform.request(platform.default_clk, dir="-")
+        if self._board.part.family == "ice40":
+            source = oscillator.io  # the PLL is in the pad itself
+        else:
+            m.submodules.oscillator = buffer = Buffer("i", oscillator)
+            source = buffer.i
+        locked = Signal()
+        m.submodules.pll = self._pll.instance(source, ClockSignal(), locked)
+        m.submodules.reset = ResetSynchronizer(~locked)
+
+        m.submodules.uart = uart
+        pins = platform.request("uart", dir="-")
+        m.submodules.rx = rx = Buffer("i", pins.rx)
+        m.submodules.tx = tx = Buffer("o", pins.tx)
+        m.d.comb += [uart.rx_pin.eq(rx.i), tx.o.eq(uart.tx_pin)]
+        for number, lit in enumerate((~ResetSignal(), ~uart.tx_pin)):
+            m.submodules[f"led{number}"] = led = Buffer("o", platform.request("led", number, dir="-"))
+            m.d.comb += led.o.eq(lit)
+
+        m.submodules.chip = Instance(
+            CHIP, i_clk=ClockSignal(), i_rst=ResetSignal(),
+            i_rx__valid=uart.rx.valid, i_rx__payload=uart.rx.payload, o_rx__ready=uart.rx.ready,
+            o_tx__valid=uart.tx.valid, o_tx__payload=uart.tx.payload, i_tx__ready=uart.tx.ready)
+        return m
+
+
+@dataclass(frozen=True)
+class Design:
+    """All that the tools need for one board.
+
+    Members
+    -------
+    chip : str
+        Verilog of the chip, module `CHIP`.
+    top : str
+        RTLIL of the rest, module `TOP`.
+    constraints : str
+        Pins and oscillator, in the form that the family's router reads.
+    clock : float, MHz
+        Core clock.
+    """
+    chip: str
+    top: str
+    constraints: str
+    clock: float
+
+
+def prepare(board, config, freq, baud):
+    """The design of a board.
+
+    Parameters
+    ----------
+    board : Board
+    config : Config
+        Of the chip, with the weight memory on chip.
+    freq, baud
+        As for `BoardTop`.
+
+    Errors
+    ------
+    BoardError
+        If the configuration wants a memory beside the chip.
+    ConfigError
+        As `BoardTop`.
+    """
+    if config.weight_memory != "sram":
+        raise BoardError(f"configuration {config.name} does not go onto a board: its weight memory is not on the chip")
+    top = BoardTop(board, freq, baud)
+    files = _files(board, top)
+    return Design(convert(Tpu(config), CHIP), files[f"{TOP}.il"], _constraints(board, files), top.clock)
+
+
+def constraints(board):
+    """The text of ``constraints/BOARD.*``: what `prepare` gives, which depends on nothing but the board."""
+    return _constraints(board, _files(board, BoardTop(board, board.freq, DEFAULT_BAUD)))
+
+
+def _files(board, top):
+    return board.platform().prepare(top, TOP).files
+
+
+def _constraints(board, files):
+    suffix = FAMILIES[board.part.family].suffix
+    comment = "//" if suffix == "cst" else "#"
+    lines = [line for line in files[f"{TOP}.{suffix}"].splitlines() if line and not line.startswith(comment)]
+    return "\n".join((f"{comment} {board.title}: made by constraints/make_constraints.py from Amaranth's platform.",
+                      *lines, ""))
