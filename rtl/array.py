@@ -1,4 +1,4 @@
-"""The systolic array: rows x cols weight-stationary cells, with the skew of activations and weights."""
+"""The systolic array: rows x cols weights in cells of two rows, with the skew of activations and weights."""
 
 from amaranth.hdl import Cat, Const, Module, Signal, signed
 from amaranth.lib.wiring import Component, In, Out
@@ -6,11 +6,19 @@ from amaranth.lib.wiring import Component, In, Out
 from .mac import EastboundLayout, MacCell, sum_width
 from .skew import Skew
 from .stamp import place
+from .winograd import ActivationCorrection, WeightCorrection
 
 __all__ = ["ArrayBand", "ArrayColumn", "SystolicArray", "delay"]
 
-#: Bits that cross from one column to the next in each row. Flat, as Amaranth would write out each field of a layout.
+#: Bits of the skew for each cell: two activations and the switch.
+LANE = 17
+#: Bits that cross from one column to the next in each cell. Flat, as Amaranth would write out each field of a layout.
 EASTBOUND = EastboundLayout().size
+
+
+def cells(rows):
+    """Cells of a column."""
+    return (rows + 1) // 2
 
 
 def delay(m, name, value, cycles, *, reset_less=False):
@@ -25,33 +33,36 @@ def delay(m, name, value, cycles, *, reset_less=False):
 class ArrayColumn(Component):
     """One column of cells: weights and partial sums pass from north to south, each activation to the column's east.
 
-    The sums grow wider from row to row, so that rows differ but all columns are equal.
+    Rows pair up from the bottom; the top cell has one row if their number is odd.
 
     Parameters
     ----------
     rows : int
-        Cells.
     kind : str
         `Config.multiplier`.
 
     Members
     -------
-    west : In(EASTBOUND * rows), east : Out(EASTBOUND * rows)
-        An `EastboundLayout` a row, row r in bits EASTBOUND*r.
+    west : In(EASTBOUND * cells(rows)), east : Out(EASTBOUND * cells(rows))
+        An `EastboundLayout` a cell, cell i in bits EASTBOUND*i.
     weight : In(signed(8))
+    start : In(signed(sum_width(rows)))
+        Partial sum from the north.
     sum : Out(signed(sum_width(rows)))
 
     Latency
     -------
-    1 cycle from west to east, as `MacCell`. Row r must run r cycles behind row 0; `sum` belongs to the last row.
+    1 cycle from west to east, as `MacCell`. Cell i must run i cycles behind the top cell; `sum` belongs to the last
+    cell, `start` to the top one.
     """
 
     def __init__(self, rows, kind):
         self.rows = rows
         self.kind = kind
+        width = sum_width(rows)
         super().__init__({
-            "west": In(EASTBOUND * rows), "east": Out(EASTBOUND * rows),
-            "weight": In(signed(8)), "sum": Out(signed(sum_width(rows))),
+            "west": In(EASTBOUND * cells(rows)), "east": Out(EASTBOUND * cells(rows)), "weight": In(signed(8)),
+            "start": In(signed(width)), "sum": Out(signed(width)),
         })
 
     @property
@@ -61,12 +72,13 @@ class ArrayColumn(Component):
 
     def elaborate(self, platform):
         m = Module()
-        weight, total = self.weight, Const(0, signed(sum_width(1)))
-        for r in range(self.rows):
-            cell = place(m, f"cell{r}", MacCell(self.kind, len(total), sum_width(r + 1)), platform)
+        weight, total = self.weight, self.start
+        for i in range(cells(self.rows)):
+            rows = 1 if i == 0 and self.rows % 2 else 2
+            cell = place(m, f"cell{i}", MacCell(self.kind, rows, len(total)), platform)
             m.d.comb += [
-                cell.west.eq(self.west.word_select(r, EASTBOUND)),
-                self.east.word_select(r, EASTBOUND).eq(cell.east),
+                cell.west.eq(self.west.word_select(i, EASTBOUND)),
+                self.east.word_select(i, EASTBOUND).eq(cell.east),
                 cell.weight.eq(weight),
                 cell.sum.eq(total),
             ]
@@ -89,10 +101,10 @@ class ArrayBand(Component):
 
     Members
     -------
-    west : In(EASTBOUND * rows), east : Out(EASTBOUND * rows)
+    west : In(EASTBOUND * cells(rows)), east : Out(EASTBOUND * cells(rows))
     weights : In(8 * cols)
         Column c in bits 8*c.
-    sums : Out(sum_width(rows) * cols)
+    starts : In(sum_width(rows) * cols), sums : Out(sum_width(rows) * cols)
         Column c in bits sum_width(rows)*c.
 
     Latency
@@ -104,9 +116,10 @@ class ArrayBand(Component):
         self.rows = rows
         self.cols = cols
         self.kind = kind
+        sums = sum_width(rows) * cols
         super().__init__({
-            "west": In(EASTBOUND * rows), "east": Out(EASTBOUND * rows),
-            "weights": In(8 * cols), "sums": Out(sum_width(rows) * cols),
+            "west": In(EASTBOUND * cells(rows)), "east": Out(EASTBOUND * cells(rows)), "weights": In(8 * cols),
+            "starts": In(sums), "sums": Out(sums),
         })
 
     @property
@@ -118,15 +131,17 @@ class ArrayBand(Component):
         m = Module()
         if self.cols == 1:
             column = place(m, "column", ArrayColumn(self.rows, self.kind), platform)
-            m.d.comb += [column.west.eq(self.west), column.weight.eq(self.weights), self.sums.eq(column.sum),
-                         self.east.eq(column.east)]
+            m.d.comb += [column.west.eq(self.west), column.weight.eq(self.weights), column.start.eq(self.starts),
+                         self.sums.eq(column.sum), self.east.eq(column.east)]
             return m
         half = self.cols // 2
+        split = half * sum_width(self.rows)
         near, far = (place(m, name, ArrayBand(self.rows, cols, self.kind), platform)
                      for name, cols in (("near", half), ("far", self.cols - half)))
         m.d.comb += [
             near.west.eq(self.west), far.west.eq(near.east), self.east.eq(far.east),
             near.weights.eq(self.weights[:8 * half]), far.weights.eq(self.weights[8 * half:]),
+            near.starts.eq(self.starts[:split]), far.starts.eq(self.starts[split:]),
             self.sums.eq(Cat(near.sums, far.sums)),
         ]
         return m
@@ -135,10 +150,10 @@ class ArrayBand(Component):
 class SystolicArray(Component):
     """Multiplies one vector a cycle by the tile of weights in its cells.
 
-    A tile shifts in from the north, bottom row first, while the previous one is in use. Rows further south take part in
-    the shift later (row r from the tile's row r on), so that the shift may begin as soon as the switch to the previous
-    tile has entered row 0: it follows the switch down the rows. Two weight registers a cell are thus enough for a new
-    tile every `rows` cycles, however few vectors a tile has.
+    A tile shifts in from the north, bottom row first, while the previous one is in use. Cells further south take part
+    in the shift later (that of row r from the tile's row r on), so that the shift may begin as soon as the switch to
+    the previous tile has entered the top cell: it follows the switch down the cells. Two registers a weight are thus
+    enough for a new tile every `rows` cycles, however few vectors a tile has.
 
     Parameters
     ----------
@@ -167,7 +182,8 @@ class SystolicArray(Component):
     @staticmethod
     def latency(config):
         """Cycles from a vector to the sum of its column 0."""
-        return config.rows - 1 + MacCell.latency(config.multiplier)
+        correction = ActivationCorrection.LATENCY if config.multiplier == "winograd" else 0
+        return cells(config.rows) - 1 + MacCell.latency(config.multiplier) + correction
 
     def __init__(self, config):
         self.config = config
@@ -181,6 +197,7 @@ class SystolicArray(Component):
     def elaborate(self, platform):
         m = Module()
         rows, cols, kind = self.config.rows, self.config.cols, self.config.multiplier
+        count, single = cells(rows), rows % 2
 
         # Bit r: row r takes part in the next shift, which is so when r rows of the tile have come before.
         takes_part = Signal(rows, init=1)
@@ -189,14 +206,31 @@ class SystolicArray(Component):
             with m.If(takes_part[-1]):
                 m.d.sync += takes_part.eq(1)
 
-        activations = place(m, "activation_skew", Skew(rows, 9), platform)
+        # A cell shifts from its first row's turn on. A top cell of one row has a second activation of 0.
+        vector = Cat(self.activations[:8], Const(0, 8), self.activations[8:]) if single else self.activations
+        activations = place(m, "activation_skew", Skew(count, LANE), platform)
         weights = place(m, "weight_skew", Skew(cols, 8), platform)
-        cells = place(m, "cells", ArrayBand(rows, cols, kind), platform)
+        array = place(m, "cells", ArrayBand(rows, cols, kind), platform)
         m.d.comb += [
-            activations.d.eq(Cat(Cat(self.activations.word_select(r, 8), self.switch) for r in range(rows))),
-            cells.west.eq(Cat(Cat(activations.q.word_select(r, 9), self.shift & takes_part[r]) for r in range(rows))),
+            activations.d.eq(Cat(Cat(vector.word_select(i, 16), self.switch) for i in range(count))),
+            array.west.eq(Cat(Cat(activations.q.word_select(i, LANE), self.shift & takes_part[max(0, 2 * i - single)])
+                              for i in range(count))),
             weights.d.eq(self.weights),
-            cells.weights.eq(weights.q),
-            self.sums.eq(cells.sums),
+            array.weights.eq(weights.q),
         ]
+        if kind == "winograd":
+            m.submodules.weight_correction = north = WeightCorrection(rows, cols)
+            south = place(m, "activation_correction", ActivationCorrection(rows, cols), platform)
+            m.d.comb += [
+                north.weights.eq(weights.q),
+                north.shift.eq(self.shift),
+                north.switch.eq(self.switch),
+                north.first_row.eq(~takes_part[1:2].any()),
+                array.starts.eq(north.starts),
+                south.activations.eq(Cat(activations.q.word_select(i, LANE)[:16] for i in range(single, count))),
+                south.sums.eq(array.sums),
+                self.sums.eq(south.corrected),
+            ]
+        else:
+            m.d.comb += self.sums.eq(array.sums)
         return m

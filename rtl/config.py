@@ -9,11 +9,14 @@ from pathlib import Path
 
 from .errors import UserError
 
-__all__ = ["ADDRESS_BITS", "PRESETS", "Config", "ConfigError", "load_config"]
+__all__ = ["ADDRESS_BITS", "MULTIPLIERS", "PRESETS", "Config", "ConfigError", "load_config"]
 
 #: Width of a unified-buffer byte address; address arithmetic in every unit is modulo 2**ADDRESS_BITS,
 #: so that a negative stride is its two's complement.
 ADDRESS_BITS = 26
+
+#: Kinds of multiplier in the MAC cells, by their name in `Config.multiplier`; see rtl/terms.py.
+MULTIPLIERS = ("portable", "dsp", "winograd")
 
 
 class ConfigError(UserError):
@@ -55,7 +58,7 @@ class Config:
     queue_depth: int = _doc(32, "instructions that may wait in the queue of each unit")
     tag_depth: int = _doc(128, "counter snapshots that Tag can record")
     packet_bytes: int = _doc(1024, "longest packet payload in bytes")
-    multiplier: str = _doc("portable", "kind of multiplier in the MAC cells")
+    multiplier: str = _doc("portable", f"kind of multiplier in the MAC cells: {', '.join(MULTIPLIERS)}")
 
     def __post_init__(self):
         def need(condition, name, expected):
@@ -95,7 +98,7 @@ class Config:
         # A WRITE holds a space, an address and at least one row of weights.
         need(max(64, self.cols + 5) <= self.packet_bytes <= 4096, "packet_bytes",
              f"between {max(64, self.cols + 5)} and 4096")
-        need(self.multiplier in ("portable",), "multiplier", "'portable'")
+        need(self.multiplier in MULTIPLIERS, "multiplier", f"one of {', '.join(MULTIPLIERS)}")
 
     @property
     def macs(self):

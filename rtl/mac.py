@@ -1,4 +1,7 @@
-"""The cell of the systolic array: one weight, one multiply-accumulate a cycle.
+"""The cell of the systolic array: two weights of one column, two multiply-accumulates a cycle.
+
+Two rows a cell are what can share hardware: one multiplier (Winograd's inner product) or one DSP block (iCE40). It
+also halves the registers that carry the skew.
 
 Source of the idea: US 9,805,304 and US 10,049,322 (TPU v1): activation register, weight register, a separate
 weight-path register and a sum register in each cell; control travels with the wavefront.
@@ -9,8 +12,9 @@ from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
 from .stamp import place
+from .terms import PAIR, term
 
-__all__ = ["EastboundLayout", "MacCell", "PortableMultiplier", "multiplier", "sum_width"]
+__all__ = ["EastboundLayout", "MacCell", "sum_width"]
 
 
 def sum_width(products):
@@ -18,53 +22,21 @@ def sum_width(products):
     return 15 + products.bit_length()
 
 
-class PortableMultiplier(Component):
-    """int8 product in one register, for any technology.
-
-    Members
-    -------
-    activation, weight : In(signed(8))
-    product : Out(signed(16))
-
-    Latency
-    -------
-    `LATENCY` cycles from the factors to their product.
-    """
-
-    LATENCY = 1
-
-    activation: In(signed(8))
-    weight: In(signed(8))
-    product: Out(signed(16))
-
-    def elaborate(self, platform):
-        m = Module()
-        product = Signal(signed(16), reset_less=True)
-        m.d.sync += product.eq(self.activation * self.weight)
-        m.d.comb += self.product.eq(product)
-        return m
-
-
-def multiplier(kind):
-    """Class of the multiplier for a `Config.multiplier`; all have `PortableMultiplier`'s ports, each its `LATENCY`."""
-    return {"portable": PortableMultiplier}[kind]
-
-
 class EastboundLayout(data.StructLayout):
     """What passes through a cell from west to east.
 
     Members
     -------
-    activation : signed(8)
-    switch : comes with an activation; the shadow weight becomes active for it and all later ones
-    shift : the shadow register takes the weight from the north, after `switch` of the same cycle has read it
+    activations : of its two rows
+    switch : comes with activations; the shadow weights become active for them and all later ones
+    shift : the shadow registers take the weights from the north, after `switch` of the same cycle has read them
     """
     def __init__(self):
-        super().__init__({"activation": signed(8), "switch": unsigned(1), "shift": unsigned(1)})
+        super().__init__({"activations": PAIR, "switch": unsigned(1), "shift": unsigned(1)})
 
 
 class MacCell(Component):
-    """One weight-stationary cell: adds activation times weight to the partial sum that passes southward.
+    """Two weight-stationary rows: adds their activations times weights to the partial sum that passes southward.
 
     All registers are reset-less, as stamping demands: what was in flight at a reset runs out of the array, in front
     of whatever enters later.
@@ -73,60 +45,63 @@ class MacCell(Component):
     ----------
     kind : str
         `Config.multiplier`.
-    width_in, width_out : int
-        Bits of the partial sum from the north and to the south.
+    rows : int
+        2, or 1: then the second activation must be 0.
+    width : int
+        Bits of the partial sum, which wraps.
 
     Members
     -------
     west : In(EastboundLayout()), east : Out(EastboundLayout())
-    weight : In(signed(8)), from the north; weight_out : Out(signed(8)), the shadow register, to the south
-    sum : In(signed(width_in)), from the north; sum_out : Out(signed(width_out)), to the south
+    weight : In(signed(8)), from the north; weight_out : Out(signed(8)), the last shadow register, to the south
+    sum : In(signed(width)), from the north; sum_out : Out(signed(width)), to the south
 
     Latency
     -------
-    1 cycle from `west` to `east`. `latency(kind)` cycles from an activation to `sum_out`; `sum` comes in
+    1 cycle from `west` to `east`. `latency(kind)` cycles from activations to `sum_out`; `sum` comes in
     the last of them.
     """
 
     @staticmethod
     def latency(kind):
-        """Cycles from an activation at the west to the sum with its product at the south."""
-        return 2 + multiplier(kind).LATENCY
+        """Cycles from activations at the west to the sum with their products at the south."""
+        return term(kind).LATENCY + 1
 
-    def __init__(self, kind, width_in, width_out):
+    def __init__(self, kind, rows, width):
         self.kind = kind
-        self.width_in = width_in
-        self.width_out = width_out
+        self.rows = rows
+        self.width = width
         super().__init__({
             "west": In(EastboundLayout()), "east": Out(EastboundLayout()),
             "weight": In(signed(8)), "weight_out": Out(signed(8)),
-            "sum": In(signed(width_in)), "sum_out": Out(signed(width_out)),
+            "sum": In(signed(width)), "sum_out": Out(signed(width)),
         })
 
     @property
     def stamp_key(self):
         """What makes two cells equal."""
-        return self.kind, self.width_in, self.width_out
+        return self.kind, self.rows, self.width
 
     def elaborate(self, platform):
         m = Module()
         east = Signal(EastboundLayout(), reset_less=True)
-        shadow = Signal(signed(8), reset_less=True)
-        weight = Signal(signed(8), reset_less=True)
-        total = Signal(signed(self.width_out), reset_less=True)
+        total = Signal(signed(self.width), reset_less=True)
+        products = place(m, "products", term(self.kind)(), platform)
+        m.d.sync += [east.eq(self.west), total.eq(self.sum + products.term)]
 
-        factors = place(m, "multiplier", multiplier(self.kind)(), platform)
-        m.d.sync += [east.eq(self.west), total.eq(self.sum + factors.product)]
-        with m.If(self.west.switch):
-            m.d.sync += weight.eq(shadow)
-        with m.If(self.west.shift):
-            m.d.sync += shadow.eq(self.weight)
+        weight = self.weight
+        for row in range(self.rows):
+            shadow = Signal(signed(8), name=f"shadow{row}", reset_less=True)
+            with m.If(self.west.shift):
+                m.d.sync += shadow.eq(weight)
+            m.d.comb += products.weights[row].eq(shadow)
+            weight = shadow
 
         m.d.comb += [
-            factors.activation.eq(east.activation),
-            factors.weight.eq(weight),
+            products.activations.eq(self.west.activations),
+            products.switch.eq(self.west.switch),
             self.east.eq(east),
-            self.weight_out.eq(shadow),
+            self.weight_out.eq(weight),
             self.sum_out.eq(total),
         ]
         return m

@@ -70,10 +70,13 @@ class StampPlatform:
     ----------
     prefix : str
         Start of the names of all these modules.
+    cells : object, optional
+        Cells of a family of FPGAs: its `get_multiplier` is the platform override of `Multiplier`.
     """
 
-    def __init__(self, prefix):
+    def __init__(self, prefix, cells=None):
         self._prefix = prefix
+        self._cells = cells
         self._stamps = {}
         self._rtlil = []
         self._memories = {}
@@ -109,6 +112,10 @@ class StampPlatform:
         if clocked:
             ports["i_clk"] = ClockSignal()
         return Instance(name, **ports)
+
+    def get_multiplier(self, multiplier):
+        """What stands for a `Multiplier`, or None for the portable form."""
+        return self._cells.get_multiplier(multiplier) if self._cells else None
 
     def get_memory(self, memory):
         """What Amaranth's `Memory` elaborates to: an `Instance` of a `memory_module`."""

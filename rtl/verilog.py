@@ -28,7 +28,7 @@ write_verilog -noattr
 """
 
 
-def convert(component, name="systolith", *, flat=False):
+def convert(component, name="systolith", *, flat=False, cells=None):
     """Verilog of a component and all that it contains.
 
     The same component gives the same text. Ports are the members of the component's signature, nested interfaces and
@@ -42,12 +42,14 @@ def convert(component, name="systolith", *, flat=False):
         Name of its module, and start of the names of all others.
     flat : bool
         All logic in one module and optimised, as a fast simulation wants it, instead of readable.
+    cells : object, optional
+        Vendor cells for a family of FPGAs, as of `systolith.synth.cells.CELLS`; without them all is portable.
 
     Returns
     -------
     str
     """
-    platform = StampPlatform(name)
+    platform = StampPlatform(name, cells)
     with _without_collector():
         top = rtlil.convert(component, name=name, platform=platform, emit_src=False)
     netlist = "\n".join((*platform.rtlil, top))

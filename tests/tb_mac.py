@@ -15,28 +15,31 @@ async def every_cycle_as_defined(dut):
     told = settings()
     rng = np.random.default_rng(told.seed)
     layout, latency = EastboundLayout(), MacCell.latency(told.config.multiplier)
-    activations, weights = (np.where(rng.random(CYCLES) < 0.5, rng.choice(CORNERS, CYCLES),
-                                     rng.integers(-128, 128, CYCLES)) for _ in "aw")
+    upper, lower, weights = (np.where(rng.random(CYCLES) < 0.5, rng.choice(CORNERS, CYCLES),
+                                      rng.integers(-128, 128, CYCLES)).tolist() for _ in "aaw")
     switches, shifts = (rng.random(CYCLES) < 0.3 for _ in "ss")
     sums = rng.integers(-1 << 17, 1 << 17, CYCLES)
 
-    shadow = active = 0
+    shadow = active = (0, 0)
     expected = []
-    for activation, weight, switch, shift in zip(activations, weights, switches, shifts):
+    for *a, weight, switch, shift in zip(upper, lower, weights, switches, shifts):
         if switch:
             active = shadow
         if shift:
-            shadow = weight
-        expected.append((activation * active, shadow))
+            shadow = weight, shadow[0]
+        term = a[0] * active[0] + a[1] * active[1]
+        if told.config.multiplier == "winograd":
+            term += a[0] * a[1] + active[0] * active[1]
+        expected.append((term, shadow[1]))
 
-    wests = [layout.const({"activation": int(activation), "switch": int(switch), "shift": int(shift)}).as_value().value
-             for activation, switch, shift in zip(activations, switches, shifts)]
+    wests = [layout.const({"activations": a, "switch": int(switch), "shift": int(shift)}).as_value().value
+             for *a, switch, shift in zip(upper, lower, switches, shifts)]
 
     await start(dut, told.inputs)
     for t in range(CYCLES):
         dut.west.value = wests[t]
-        dut.weight.value = int(weights[t]) & 0xFF
-        dut.sum.value = int(sums[t]) & 0x3FFFF
+        dut.weight.value = weights[t] & 0xFF
+        dut.sum.value = int(sums[t]) & 0x7FFFF
         await cycle(dut)
         if t > 0:
             assert int(dut.east.value) == wests[t - 1], t

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 from systolith.rtl.array import SystolicArray
-from systolith.rtl.config import Config
+from systolith.rtl.config import MULTIPLIERS, Config
+
+pytestmark = pytest.mark.parametrize("multiplier", MULTIPLIERS)
 
 
 def pack(values):
@@ -66,24 +68,25 @@ def run(config, lengths, rng, gaps=0.0):
     return switches
 
 
-SIZES = [(3, 5), (4, 4), (8, 2), (1, 3)]
+SIZES = [(3, 5), (4, 4), (8, 2), (1, 3), (2, 2)]
 
 
 @pytest.mark.parametrize("rows, cols", SIZES)
-def test_one_vector_a_tile_every_rows_cycles(rows, cols):
-    config = Config(rows=rows, cols=cols, requantise_lanes=1)
+def test_one_vector_a_tile_every_rows_cycles(rows, cols, multiplier):
+    config = Config(rows=rows, cols=cols, requantise_lanes=1, multiplier=multiplier)
     switches = run(config, [1] * 12, np.random.default_rng(2))
     assert np.diff(switches).tolist() == [rows] * 11
 
 
 @pytest.mark.parametrize("rows, cols", SIZES)
-def test_long_tiles_follow_without_a_gap(rows, cols):
-    config = Config(rows=rows, cols=cols, requantise_lanes=1)
+def test_long_tiles_follow_without_a_gap(rows, cols, multiplier):
+    config = Config(rows=rows, cols=cols, requantise_lanes=1, multiplier=multiplier)
     lengths = [rows, rows + 3, rows + 1, rows, 2 * rows, rows]
     switches = run(config, lengths, np.random.default_rng(3))
     assert np.diff(switches).tolist() == lengths[:-1]
 
 
-def test_rows_of_a_tile_may_come_with_gaps():
-    config = Config(rows=4, cols=3, requantise_lanes=1)
+@pytest.mark.parametrize("rows", [2, 4, 5])
+def test_rows_of_a_tile_may_come_with_gaps(rows, multiplier):
+    config = Config(rows=rows, cols=3, requantise_lanes=1, multiplier=multiplier)
     run(config, [1, 7, 2, 5, 1, 1, 9, 3], np.random.default_rng(4), gaps=0.4)

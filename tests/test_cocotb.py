@@ -5,7 +5,7 @@ from systolith.rtl.accumulators import Accumulators
 from systolith.rtl.activation import ActivationUnit
 from systolith.rtl.array import SystolicArray
 from systolith.rtl.buffer import UnifiedBuffer
-from systolith.rtl.config import Config
+from systolith.rtl.config import MULTIPLIERS, Config
 from systolith.rtl.mac import MacCell
 from systolith.rtl.requantise import RequantiseLane
 from systolith.rtl.sequencer import Sequencer
@@ -15,11 +15,12 @@ from systolith.sim import cocotb_runner
 from systolith.sim.cocotb_runner import SIMULATORS, BenchError, missing, run_bench
 
 SMALL = Config(rows=4, cols=4, requantise_lanes=2)
+KINDS = {kind: Config(rows=5, cols=3, requantise_lanes=1, multiplier=kind) for kind in MULTIPLIERS}
 
 #: Rows other than columns, none a power of two, and memories in which random programs often collide.
 UNITS = Config(rows=3, cols=6, requantise_lanes=3, accumulator_depth=64, unified_buffer_bytes=1024, weight_fifo_tiles=2,
                weight_memory_rows=640, vector_kernel_rows=3, instruction_depth=512, queue_depth=3, tag_depth=4,
-               packet_bytes=256)
+               packet_bytes=256, multiplier="winograd")
 
 icarus_only, verilator_only = (pytest.mark.skipif(missing(name) is not None, reason=str(missing(name)))
                                for name in SIMULATORS)
@@ -33,12 +34,14 @@ def simulator(request):
     return request.param
 
 
-def test_mac(simulator, tmp_path):
-    run_bench(MacCell(SMALL.multiplier, 18, 19), "tb_mac", SMALL, simulator, tmp_path)
+@pytest.mark.parametrize("kind", KINDS)
+def test_mac(simulator, kind, tmp_path):
+    run_bench(MacCell(kind, 2, 19), "tb_mac", KINDS[kind], simulator, tmp_path)
 
 
-def test_array(simulator, tmp_path):
-    run_bench(SystolicArray(SMALL), "tb_array", SMALL, simulator, tmp_path)
+@pytest.mark.parametrize("kind", KINDS)
+def test_array(simulator, kind, tmp_path):
+    run_bench(SystolicArray(KINDS[kind]), "tb_array", KINDS[kind], simulator, tmp_path)
 
 
 def test_accumulators(simulator, tmp_path):
@@ -86,11 +89,11 @@ def test_chip_at_length(shape, tmp_path):
 @icarus_only
 def test_a_bench_that_fails_is_named(tmp_path):
     with pytest.raises(BenchError, match="failed: results_as_by_arithmetic"):
-        run_bench(MacCell(SMALL.multiplier, 18, 19), "tb_requantise", SMALL, "icarus", tmp_path)
+        run_bench(MacCell(SMALL.multiplier, 2, 18), "tb_requantise", SMALL, "icarus", tmp_path)
 
 
 @icarus_only
 def test_a_build_that_fails_is_shown(tmp_path, monkeypatch):
     monkeypatch.setattr(cocotb_runner, "convert", lambda component, name: "module dut(")
     with pytest.raises(BenchError, match="syntax error"):
-        run_bench(MacCell(SMALL.multiplier, 18, 19), "tb_mac", SMALL, "icarus", tmp_path)
+        run_bench(MacCell(SMALL.multiplier, 2, 18), "tb_mac", SMALL, "icarus", tmp_path)

@@ -1,8 +1,23 @@
-"""One cell, cycle by cycle, against its definition."""
+"""One cell, cycle by cycle, against its definition; products exhaustively."""
 
 import numpy as np
+import pytest
 from amaranth.sim import Simulator
 from systolith.rtl.mac import MacCell, sum_width
+from systolith.rtl.terms import WinogradTerm
+
+
+def term(kind, a, w):
+    """What a cell adds for two activations and weights."""
+    products = a[0] * w[0] + a[1] * w[1]
+    return products + a[0] * a[1] + w[0] * w[1] if kind == "winograd" else products
+
+
+def simulate(dut, bench):
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
 
 
 def test_sum_width_holds_extremes_and_no_more():
@@ -12,41 +27,63 @@ def test_sum_width_holds_extremes_and_no_more():
         assert n * 128 * 128 > (limit >> 1) - 1
 
 
-def test_cell():
+@pytest.mark.parametrize("rows", [1, 2])
+@pytest.mark.parametrize("kind, latency", [("portable", 3), ("dsp", 5), ("winograd", 7)])
+def test_cell(kind, latency, rows):
     rng = np.random.default_rng(1)
     cycles = 400
-    activation = rng.choice([-128, -1, 0, 1, 127, *rng.integers(-128, 128, 20)], cycles)
-    weight = rng.choice([-128, -1, 0, 1, 127, *rng.integers(-128, 128, 20)], cycles)
+    corners = [-128, -1, 0, 1, 127, *rng.integers(-128, 128, 20)]
+    activations = rng.choice(corners, (cycles, 2))
+    activations[:, rows:] = 0
+    weight = rng.choice(corners, cycles)
     switch, shift = rng.random((2, cycles)) < 0.3
     total = rng.integers(-(1 << 17), 1 << 17, cycles)
-    total[:2] = 0
 
-    latency = MacCell.latency("portable")
-    assert latency == 3
-    dut = MacCell("portable", 18, 19)
-    shadow = active = 0
+    assert MacCell.latency(kind) == latency
+    dut = MacCell(kind, rows, 19)
+    shadow, active = [0] * rows, [0, 0]
     expected, shadows = [], []
     for t in range(cycles):
         if switch[t]:
-            active = shadow
+            active[:rows] = shadow
         if shift[t]:
-            shadow = weight[t]
-        expected.append(int(activation[t]) * int(active))
-        shadows.append(shadow)
+            shadow = [int(weight[t]), *shadow][:rows]
+        expected.append(term(kind, activations[t].tolist(), active))
+        shadows.append(shadow[-1])
 
     async def bench(ctx):
         for t in range(cycles):
-            ctx.set(dut.west, {"activation": int(activation[t]), "switch": int(switch[t]), "shift": int(shift[t])})
+            west = {"activations": activations[t].tolist(), "switch": int(switch[t]), "shift": int(shift[t])}
+            ctx.set(dut.west, west)
             ctx.set(dut.weight, int(weight[t]))
             ctx.set(dut.sum, int(total[t]))
             await ctx.tick()
             east = ctx.get(dut.east)
-            assert (east.activation, east.switch, east.shift) == (activation[t], switch[t], shift[t])
+            assert [east.activations[0], east.activations[1]] == west["activations"]
+            assert (east.switch, east.shift) == (switch[t], shift[t])
             assert ctx.get(dut.weight_out) == shadows[t]
             if t >= latency - 1:
                 assert ctx.get(dut.sum_out) == expected[t - latency + 1] + total[t]
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    simulate(dut, bench)
+
+
+def test_winograd_sums_for_all_pairs_of_operands():
+    # Each of the two 9-bit sums sees all pairs of operands; test_multiplier does the same for their product.
+    values = np.arange(-128, 128)
+    activation, weight = (v.ravel() for v in np.meshgrid(values, values))
+    other = values[(activation + 128 + 77) % 256]
+    expected = ((activation + weight) * (other + weight)).tolist()
+    activations, weights = np.stack([activation, other], 1).tolist(), np.stack([weight, weight], 1).tolist()
+    dut = WinogradTerm()
+
+    async def bench(ctx):
+        ctx.set(dut.switch, 1)
+        for t in range(len(expected)):
+            ctx.set(dut.activations, activations[t])
+            ctx.set(dut.weights, weights[t])
+            await ctx.tick()
+            if t >= WinogradTerm.LATENCY - 1:
+                assert ctx.get(dut.term) == expected[t - WinogradTerm.LATENCY + 1]
+
+    simulate(dut, bench)
