@@ -13,7 +13,7 @@ class Multiplier(Component):
     Parameters
     ----------
     width : int
-        Bits of a factor, at most 9.
+        Bits of a factor, at most 18.
     products : int
         How many; more than one where cells share a block, and with it `load`.
     held : bool

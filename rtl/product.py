@@ -1,10 +1,13 @@
 """Products outside the array, in the DSP blocks of an FPGA or, where those run out, in adders."""
 
-from amaranth.hdl import Module, Mux, Shape, Signal
+from amaranth.hdl import Cat, Module, Shape, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .delay import delayed
+from .multiplier import Multiplier
+from .row_pair import RowPair
+from .stamp import place
 
 __all__ = ["Product"]
 
@@ -15,10 +18,10 @@ class Product(wiring.Component):
     Parameters
     ----------
     a, b : Shape
-        `b` should be the narrower one: it gives the rows of the adders.
+        `b` should be the narrower one, it gives the rows of the adders; at least 3 bits.
     dsp : bool
-        Whether it is written as a product, which synthesis gives to a DSP block, with registers on both sides for the
-        way there and back; or as a tree of adders with a register behind each level.
+        Whether it is a `Multiplier`, for the DSP blocks of an FPGA, or a tree of adders with a register behind each
+        level.
 
     Members
     -------
@@ -51,10 +54,16 @@ class Product(wiring.Component):
         m = Module()
         latency = self.latency(self._shapes[1])
         if self._dsp:
-            before = latency // 2
-            product = Signal.like(self.product, name="early", reset_less=True)
-            m.d.sync += product.eq(delayed(m, self.a, before) * delayed(m, self.b, before))
-            m.d.comb += self.product.eq(delayed(m, product, latency - before - 1))
+            # What the tree of adders takes longer goes into registers on the way there and back.
+            before = (latency - Multiplier.LATENCY) // 2
+            after = latency - Multiplier.LATENCY - before
+            width = max(shape.width + (not shape.signed) for shape in self._shapes)
+            multiplier = place(m, "multiplier", Multiplier(width), platform)
+            m.d.comb += [
+                multiplier.a[0].eq(delayed(m, self.a, before)),
+                multiplier.b[0].eq(delayed(m, self.b, before)),
+                self.product.eq(delayed(m, multiplier.product[0], after)),
+            ]
         else:
             m.d.comb += self.product.eq(self._adders(m))
         return m
@@ -67,17 +76,20 @@ class Product(wiring.Component):
             return target
 
         a, b = register(self.a), register(self.b)
-        rows = [Mux(bit, a, 0) for bit in b]
-        if b.shape().signed:
-            rows[-1] = -rows[-1]
         # (position of its lowest bit, sum)
-        terms = list(enumerate(rows))
-        while True:
+        terms = []
+        for low in range(0, len(b), 2):
+            # A last row without a partner gets one of its sign, or of zeros.
+            bits = Cat(b[low:], b[-1] & b.shape().signed)[:2]
+            pair = RowPair(a.shape(), negative=b.shape().signed and low + 2 >= len(b))
+            m.submodules[f"rows{low}"] = pair
+            m.d.comb += [pair.a.eq(a), pair.b.eq(bits)]
+            terms.append((low, register(pair.sum)))
+        while len(terms) > 1:
             pairs = [terms[i:i + 2] for i in range(0, len(terms), 2)]
             terms = []
             for (low, term), *other in pairs:
                 for high, above in other:
                     term = term + (above << (high - low))
                 terms.append((low, register(term)))
-            if len(terms) == 1:
-                return terms[0][1]
+        return terms[0][1]

@@ -71,7 +71,8 @@ class StampPlatform:
     prefix : str
         Start of the names of all these modules.
     cells : object, optional
-        Cells of a family of FPGAs: its `get_multiplier` is the platform override of `Multiplier`.
+        Cells of a family of FPGAs: its `get_multiplier` and `get_row_pair` are the platform overrides of `Multiplier`
+        and `RowPair`.
     """
 
     def __init__(self, prefix, cells=None):
@@ -116,6 +117,10 @@ class StampPlatform:
     def get_multiplier(self, multiplier):
         """What stands for a `Multiplier`, or None for the portable form."""
         return self._cells.get_multiplier(multiplier) if self._cells else None
+
+    def get_row_pair(self, pair):
+        """What stands for a `RowPair`, or None for the portable form."""
+        return self._cells.get_row_pair(pair) if self._cells else None
 
     def get_memory(self, memory):
         """What Amaranth's `Memory` elaborates to: an `Instance` of a `memory_module`."""

@@ -1,9 +1,11 @@
-"""Multiplier of Lattice ECP5: MULT18X18D with all its registers in use.
+"""Multipliers of Lattice ECP5: MULT18X18D with all its registers in use, and carry chains.
 
 Source: Lattice FPGA-TN-02205, ECP5 and ECP5-5G sysDSP Usage Guide; Lattice FPGA Libraries Reference Guide.
 """
 
 from amaranth.hdl import ClockSignal, Const, Instance, Module, Signal
+
+from .ecp5_row_pair import row_pair
 
 __all__ = ["Ecp5Cells"]
 
@@ -39,3 +41,7 @@ class Ecp5Cells:
                 **{f"i_C{bit}": Const(0) for bit in range(_FACTOR)},
                 **{f"o_P{bit}": product[bit] for bit in range(_PRODUCT)})
         return m
+
+    def get_row_pair(self, pair):
+        """A carry chain."""
+        return row_pair(pair)

@@ -17,8 +17,10 @@ class GowinCells:
         """One MULT9X9 a product.
 
         All its registers share a clock enable, so that a b that is held waits in flip-flops instead. Factors stand in
-        the upper bits.
+        the upper bits. Wider products are left to yosys.
         """
+        if multiplier.width > _FACTOR:
+            return None
         m = Module()
         for n in range(multiplier.products):
             product = Signal(_PRODUCT, name=f"product{n}")
@@ -42,3 +44,6 @@ class GowinCells:
                 i_ASEL=Const(0), i_BSEL=Const(0), i_CE=Const(1), i_CLK=ClockSignal(), i_RESET=Const(0),
                 o_DOUT=product)
         return m
+
+    def get_row_pair(self, pair):
+        """None: yosys makes its adders."""
