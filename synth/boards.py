@@ -52,8 +52,8 @@ def _sized(preset, name, **sizes):
     return replace(PRESETS[preset], name=name, **sizes)
 
 
-def _ecp5(size, package):
-    return Part("ecp5", (f"--{size}", "--package", package, "--speed", "6"))
+def _ecp5(size, package, synthesis=""):
+    return Part("ecp5", (f"--{size}", "--package", package, "--speed", "6"), synthesis)
 
 
 def _gowin(device, family, synthesis):
@@ -65,11 +65,15 @@ def _gowin(device, family, synthesis):
 _SMALL_ECP5 = dict(weight_memory_rows=4096, unified_buffer_bytes=16384, instruction_depth=512, queue_depth=8,
                    tag_depth=32)
 
+# docs/decisions/0012 has the budget. What is to be a DSP says so; yosys would take them for other products as well.
+_EDGE_85F = _sized("edge", "ulx3s-85f", weight_memory_rows=12288, multiplier="winograd", requantise_dsps=2,
+                   vector_requantise_lanes=4, vector_multiplier="adders", vector_kernel_rows=4, queue_depth=16,
+                   tag_depth=32)
+
 #: All boards by name.
 BOARDS = {board.name: board for board in (
     Board(name="ulx3s-85f", title="Radiona ULX3S with an ECP5-85F", platform=ULX3S_85F_Platform,
-          part=_ecp5("85k", "CABGA381"), freq=75, loader="ulx3s",
-          config=_sized("edge", "ulx3s-85f", weight_memory_rows=12288, tag_depth=64)),
+          part=_ecp5("85k", "CABGA381", "-nodsp"), freq=75, loader="ulx3s", config=_EDGE_85F),
     Board(name="ulx3s-25f", title="Radiona ULX3S with an ECP5-25F", platform=ULX3S_25F_Platform,
           part=_ecp5("25k", "CABGA381"), freq=60, loader="ulx3s", config=_sized("nano", "ulx3s-25f", **_SMALL_ECP5)),
     Board(name="icepi-zero", title="Icepi Zero with an ECP5-25F", platform=IcepiZero1_3Platform,

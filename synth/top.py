@@ -10,6 +10,7 @@ from systolith.rtl.uart import DEFAULT_BAUD, Uart
 from systolith.rtl.verilog import convert
 
 from .boards import BoardError
+from .cells import CELLS
 from .pll import PLLS
 from .stages import FAMILIES
 
@@ -117,7 +118,8 @@ def prepare(board, config, freq, baud):
         raise BoardError(f"configuration {config.name} does not go onto a board: its weight memory is not on the chip")
     top = BoardTop(board, freq, baud)
     files = _files(board, top)
-    return Design(convert(Tpu(config), CHIP), files[f"{TOP}.il"], _constraints(board, files), top.clock)
+    chip = convert(Tpu(config), CHIP, cells=CELLS[board.part.family])
+    return Design(chip, files[f"{TOP}.il"], _constraints(board, files), top.clock)
 
 
 def constraints(board):
