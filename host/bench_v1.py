@@ -52,8 +52,9 @@ def bench_v1(progress):
 def _predict(program, bytes_per_cycle):
     totals = {}
     for step in program.steps:
-        if step.address is not None:
-            counters = CycleModel(program.config, bytes_per_cycle).predict(program.instructions, step.address).counters
+        if step.operator is None:
+            code = program.instructions[step.code]
+            counters = CycleModel(program.config, bytes_per_cycle).predict(code, step.address).counters
             totals = {name: totals.get(name, 0) + value for name, value in counters.items()}
     return totals
 

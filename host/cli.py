@@ -17,7 +17,16 @@ from .cli_fpga import boards, build, flash
 from .devices import DEVICES, open_device
 from .inputs import InputError, load_inputs, random_inputs
 from .program import Program
-from .report import console, print_answers, print_bench, print_bench_v1, print_info, print_run, status_console
+from .report import (
+    console,
+    print_answers,
+    print_bench,
+    print_bench_v1,
+    print_info,
+    print_run,
+    print_streaming,
+    status_console,
+)
 
 __all__ = ["main"]
 
@@ -143,18 +152,22 @@ def compile(model, output, config_name, as_json):
     """Compile MODEL (.tflite or .onnx) to a program file."""
     from .compiler.compile import compile_graph
     from .models import load_model
+    from .run import streaming
 
     program = compile_graph(load_model(model), load_config(config_name))
     program.save(output)
     facts = {"model": program.model, "config": program.config.name, "program": str(output),
-             "instructions": len(program.instructions) // isa.INSTRUCTION_BYTES, "weight_bytes": program.weights.nbytes,
-             "unified_buffer_bytes": max((p.base + p.size for p in program.layouts.values()), default=0),
-             "layers": [dataclasses.asdict(layer) for layer in program.layers]}
+             "instructions": sum(map(len, program.instructions)) // isa.INSTRUCTION_BYTES,
+             "weight_bytes": sum(image.nbytes for image in program.weights),
+             "unified_buffer_bytes": max((p.base + p.size for s in program.steps for p in s.layouts.values()),
+                                         default=0),
+             "layers": [dataclasses.asdict(layer) for layer in program.layers], **streaming(program)}
     if as_json:
         print_json(facts)
     else:
         console.print(f"{output}: {facts['instructions']} instructions, {facts['weight_bytes']:,} bytes of weights, "
                       f"{facts['unified_buffer_bytes']:,} bytes of unified buffer", highlight=False)
+        print_streaming(facts)
 
 
 @main.command()
@@ -163,12 +176,12 @@ def compile(model, output, config_name, as_json):
 @as_command
 def disasm(program, as_json):
     """List the instructions of a PROGRAM file."""
-    code = Program.load(program).instructions
-    lines = [isa.disassemble(code[i:i + isa.INSTRUCTION_BYTES]) for i in range(0, len(code), isa.INSTRUCTION_BYTES)]
+    lines = [(number // isa.INSTRUCTION_BYTES, isa.disassemble(code[number:number + isa.INSTRUCTION_BYTES]))
+             for code in Program.load(program).instructions for number in range(0, len(code), isa.INSTRUCTION_BYTES)]
     if as_json:
-        print_json({"instructions": lines})
+        print_json({"instructions": [line for _, line in lines]})
     else:
-        for number, line in enumerate(lines):
+        for number, line in lines:
             click.echo(f"{number:5} {line}")
 
 

@@ -13,13 +13,14 @@ import numpy as np
 from systolith.rtl.config import Config
 from systolith.rtl.errors import UserError
 
+from .compiler.box import Box
 from .compiler.layout import Layout
 from .graph import Graph, Operator, Tensor
 
 __all__ = ["Dump", "LayerInfo", "Program", "ProgramError", "Step"]
 
 MAGIC = b"SYSTOLITH\x00"
-VERSION = 1
+VERSION = 2
 
 
 class ProgramError(UserError):
@@ -36,22 +37,23 @@ class LayerInfo:
     op : str, TensorFlow Lite's name
     unit : str, "matrix", "vector", "host", or "none" where no work is needed
     macs : int
-    tag : int or None, the counter snapshot taken when it was done
     reason : str, why the host does it ("" if it does not)
+    parts : int, number of parts in which it is executed; 0 if it is executed as a whole
+    group : int, the same for layers whose parts are executed together
     """
     name: str
     op: str
     unit: str
     macs: int = 0
-    tag: int | None = None
     reason: str = ""
+    parts: int = 0
+    group: int = 0
 
 
 @dataclass
 class Dump:
-    """A tensor that the program sends to the host while it runs: its storage goes to `address` of the host's memory."""
+    """A tensor that a run sends to the host while it goes on: its storage goes to `address` of the host's memory."""
     tensor: int
-    storage: int
     address: int
 
 
@@ -61,15 +63,37 @@ class Step:
 
     Members
     -------
-    address : int or None, the run's first instruction
+    operator : int or None, the operator that the host executes
+    part : int, number of the network's part to which the run belongs: within a part tensors stay in the unified buffer
+    code, weights : int, the images that instruction buffer and weight memory must hold before the run
+    address : int, the run's first instruction
+    layouts : dict from tensor number to `Layout`, of the tensors in the unified buffer
+    boxes : dict from tensor number to `Box`, the part of it that is there; whole tensors are left out
     writes : list of tensor numbers that the host writes to the unified buffer before the run
     reads : list of tensor numbers that it reads afterwards
-    operator : int or None, the operator that the host executes
+    tags : dict from operator to the counter snapshot taken when it was done
+    dumps : list of Dump
     """
-    address: int | None = None
+    operator: int | None = None
+    part: int = 0
+    code: int = 0
+    weights: int = 0
+    address: int = 0
+    layouts: dict = field(default_factory=dict)
+    boxes: dict = field(default_factory=dict)
     writes: list = field(default_factory=list)
     reads: list = field(default_factory=list)
-    operator: int | None = None
+    tags: dict = field(default_factory=dict)
+    dumps: list = field(default_factory=list)
+
+    @classmethod
+    def from_dict(cls, values):
+        """The step of which `values` is the `asdict`, after JSON has made texts of its keys."""
+        def by_number(name, make=lambda value: value):
+            return {int(key): make(value) for key, value in values[name].items()}
+        return cls(**{**values, "layouts": by_number("layouts", lambda v: Layout(**v)),
+                      "boxes": by_number("boxes", lambda v: Box(*map(tuple, v))), "tags": by_number("tags"),
+                      "dumps": [Dump(**d) for d in values["dumps"]]})
 
 
 @dataclass
@@ -81,31 +105,44 @@ class Program:
     model : str, name
     config : Config
     graph : Graph; constants only where the host needs them
-    weights : uint8 array (rows, cols), image of the weight memory
-    instructions : bytes
-    owners : int array, number of the operator that each instruction belongs to, -1 if to none
-    layouts : dict from tensor number to `Layout`, of tensors in the unified buffer
+    weights : list of uint8 arrays (rows, cols), images of the weight memory: one, if all weights fit
+    instructions : list of bytes, images of the instruction buffer
+    owners : list of int arrays: for each image, number of the operator that each instruction belongs to, -1 if to none
     steps : list of Step
     layers : list of LayerInfo, one an operator
-    dumps : list of Dump
     """
     model: str
     config: Config
     graph: Graph
-    weights: np.ndarray
-    instructions: bytes
-    owners: np.ndarray
-    layouts: dict
+    weights: list
+    instructions: list
+    owners: list
     steps: list
     layers: list
-    dumps: list = field(default_factory=list)
+
+    def traffic(self):
+        """Bytes that cross the link in one inference, by what they are; inputs go to the chip, outputs come from it.
+
+        Instructions and weights that all fit are sent once before the first inference, and not counted.
+        """
+        def images(which, sizes):
+            order = [getattr(step, which) for step in self.steps if step.operator is None]
+            # What the inference before has left is not what the first step of the next one needs.
+            before = order[-1:] + order[:-1]
+            return sum(sizes[image] for image, last in zip(order, before) if image != last)
+        runs = [step for step in self.steps if step.operator is None]
+        return {"instructions": images("code", [len(image) for image in self.instructions]),
+                "weights": images("weights", [image.nbytes for image in self.weights]),
+                "inputs": sum(step.layouts[t].size for step in runs for t in step.writes),
+                "outputs": sum(step.layouts[t].size for step in runs for t in step.reads)}
 
     def to_bytes(self):
         """The file's bytes."""
         used = {i for step in self.steps if step.operator is not None
                 for i in self.graph.operators[step.operator].inputs}
-        arrays = {"weights": self.weights, "instructions": np.frombuffer(self.instructions, np.uint8),
-                  "owners": self.owners}
+        arrays = {f"weights{n}": image for n, image in enumerate(self.weights)}
+        for n, (code, owners) in enumerate(zip(self.instructions, self.owners)):
+            arrays |= {f"instructions{n}": np.frombuffer(code, np.uint8), f"owners{n}": owners}
         tensors = []
         for t in self.graph.tensors:
             arrays[f"scale{t.index}"], arrays[f"zero_point{t.index}"] = t.scale, t.zero_point
@@ -115,8 +152,7 @@ class Program:
         meta = {"model": self.model, "config": self.config.as_dict(), "tensors": tensors,
                 "operators": [asdict(o) for o in self.graph.operators], "inputs": self.graph.inputs,
                 "outputs": self.graph.outputs, "steps": [asdict(s) for s in self.steps],
-                "layers": [asdict(layer) for layer in self.layers], "dumps": [asdict(d) for d in self.dumps],
-                "layouts": {str(k): asdict(v) for k, v in self.layouts.items()}}
+                "layers": [asdict(layer) for layer in self.layers]}
         arrays["meta"] = np.frombuffer(json.dumps(meta, default=_plain).encode(), np.uint8)
         body = io.BytesIO()
         np.savez_compressed(body, **arrays)
@@ -148,11 +184,11 @@ class Program:
                    for index, t in enumerate(meta["tensors"])]
         operators = [Operator(**o) for o in meta["operators"]]
         graph = Graph(meta["model"], tensors, operators, meta["inputs"], meta["outputs"])
-        return cls(model=meta["model"], config=Config(**meta["config"]), graph=graph, weights=arrays["weights"],
-                   instructions=arrays["instructions"].tobytes(), owners=arrays["owners"],
-                   layouts={int(k): Layout(**v) for k, v in meta["layouts"].items()},
-                   steps=[Step(**s) for s in meta["steps"]], layers=[LayerInfo(**i) for i in meta["layers"]],
-                   dumps=[Dump(**d) for d in meta["dumps"]])
+        def images(name):
+            return [arrays[f"{name}{n}"] for n in range(sum(key.startswith(name) for key in arrays))]
+        return cls(model=meta["model"], config=Config(**meta["config"]), graph=graph, weights=images("weights"),
+                   instructions=[image.tobytes() for image in images("instructions")], owners=images("owners"),
+                   steps=[Step.from_dict(s) for s in meta["steps"]], layers=[LayerInfo(**i) for i in meta["layers"]])
 
     def save(self, path):
         """Writes the file, whole or not at all."""

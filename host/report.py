@@ -1,12 +1,14 @@
 """Reports for people: tables in the terminal."""
 
+import itertools
 import sys
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["console", "print_answers", "print_bench", "print_bench_v1", "print_info", "print_run", "status_console"]
+__all__ = ["console", "print_answers", "print_bench", "print_bench_v1", "print_info", "print_run",
+           "print_streaming", "status_console"]
 
 #: Wide enough for the tables where the output is no terminal.
 console = Console(width=None if sys.stdout.isatty() else 120)
@@ -35,6 +37,7 @@ def print_run(report, check=None):
         table.add_row(layer["name"], layer["op"], layer["unit"], f"{layer['macs']:,}" if layer["macs"] else "",
                       "" if layer["cycles"] is None else f"{layer['cycles']:,}", _percent(layer["utilisation"]))
     console.print(table)
+    print_streaming(report)
     for host in report["host_operators"]:
         console.print(f"on the host: {host['op']} ({host['name']}): {host['reason']}", highlight=False)
     if report["cycles"]:
@@ -48,6 +51,19 @@ def print_run(report, check=None):
         console.print("no cycles: the golden model has no time", highlight=False)
     if check is not None:
         console.print(check.sentence(), style="red" if check.failed else "green", highlight=False)
+
+
+def print_streaming(report):
+    """What `run.streaming` gives, if the program does not fit the chip as a whole."""
+    for _, group in itertools.groupby(report["streamed"], lambda operator: operator["group"]):
+        first, *_, last = [*group] * 2
+        console.print(f"in {first['parts']} parts, as the unified buffer does not hold their tensors: operators "
+                      f"{first['operator']} ({first['op']}) to {last['operator']} ({last['op']})", highlight=False)
+    moved = report["traffic"]
+    if report["streamed"] or moved["instructions"] or moved["weights"]:
+        console.print(f"{report['runs']} runs an inference, before and after which the host moves (not in the cycles): "
+                      "weights {weights:,}, instructions {instructions:,}, inputs {inputs:,}, outputs {outputs:,} bytes"
+                      .format(**moved), highlight=False)
 
 
 def print_answers(graph, results, most=8):

@@ -4,7 +4,7 @@ from .compiler.compile import compile_graph
 from .driver import Driver
 from .session import Session
 
-__all__ = ["breakdown", "describe", "run_model"]
+__all__ = ["breakdown", "describe", "run_model", "streaming"]
 
 
 def run_model(graph, program, device, inputs, check=None, progress=None):
@@ -63,7 +63,16 @@ def describe(program, device, results, check=None):
         "layers": layers,
         "host_operators": [{"name": i.name, "op": i.op, "reason": i.reason}
                            for i in program.layers if i.unit == "host"],
+        **streaming(program),
     }
+
+
+def streaming(program):
+    """What it takes that a program does not fit the chip: operators executed in parts, runs, bytes of an inference."""
+    return {"streamed": [{"operator": number, "name": info.name, "op": info.op, "parts": info.parts,
+                          "group": info.group}
+                         for number, info in enumerate(program.layers) if info.parts],
+            "runs": sum(step.operator is None for step in program.steps), "traffic": program.traffic()}
 
 
 def breakdown(program, counters):

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from systolith.host.compiler.layout import image_of, values_of
-from systolith.rtl.packets import Space
+from systolith.host.compiler.layout import image_of, image_shape, values_of
+from systolith.rtl.packets import COUNTERS, Space
 
 from .operators import evaluate
 
@@ -39,6 +39,7 @@ class Session:
     def __init__(self, driver):
         self._driver = driver
         self._program = None
+        self._held = {}
 
     def load(self, program, progress=None):
         """Sends a program to the chip.
@@ -51,10 +52,16 @@ class Session:
             Called while the weights are sent, in bytes.
         """
         program.require(self._driver.config)
-        previous, self._program = self._program, program
-        self._driver.write(Space.INSTRUCTIONS, 0, program.instructions)
-        if previous is None or not np.array_equal(previous.weights, program.weights):
-            self._driver.write(Space.WEIGHTS, 0, program.weights.tobytes(), progress)
+        self._program = program
+        self._hold(Space.INSTRUCTIONS, program.instructions[0])
+        self._hold(Space.WEIGHTS, program.weights[0].tobytes(), progress)
+
+    def _hold(self, space, image, progress=None):
+        """Writes an image to its memory, unless it is what was written there last."""
+        if self._held.get(space) != image:
+            self._held.pop(space, None)
+            self._driver.write(space, 0, image, progress)
+            self._held[space] = image
 
     def infer(self, inputs):
         """One inference.
@@ -68,66 +75,57 @@ class Session:
         Inference
         """
         program, graph = self._program, self._program.graph
-        values = dict(inputs)
-        counters, ends, dumped = {}, {}, {}
-        memory = bytearray(sum(program.layouts[d.storage].size for d in program.dumps))
+        values, dumped = dict(inputs), {}
+        counters, layer_cycles = {}, [None] * len(program.layers)
+        last = 0  # cycle in which the latest layer so far was done
         for step in program.steps:
             if step.operator is not None:
                 operator = graph.operators[step.operator]
-                results = evaluate(graph, operator, values)
-                values.update(zip(operator.outputs, results))
-                dumped.update(zip(operator.outputs, results))
+                results = dict(zip(operator.outputs, evaluate(graph, operator, values)))
+                values.update(results)
+                dumped.update(results)
                 continue
-            for tensor in step.writes:
-                layout = program.layouts[tensor]
-                self._driver.write(Space.UNIFIED_BUFFER, layout.base, image_of(layout, values[tensor]).tobytes())
-            status = self._driver.run(step.address, memory)
+            memory = bytearray(sum(step.layouts[d.tensor].size for d in step.dumps))
             offset = counters.get("cycles", 0)
-            for name, value in status.items():
-                if name not in ("state", "fault", "fault_address"):
-                    counters[name] = counters.get(name, 0) + value
-            ends.update(self._layer_ends(step, offset))
-            for tensor in step.reads:
-                layout = program.layouts[tensor]
-                data = self._driver.read(Space.UNIFIED_BUFFER, layout.base, layout.size)
-                values[tensor] = self._unpack(tensor, data)
-        for dump in program.dumps:
-            data = memory[dump.address:dump.address + program.layouts[dump.storage].size]
-            dumped[dump.tensor] = self._unpack(dump.tensor, data)
-        return Inference({t: values[t] for t in graph.outputs}, counters, self._layer_cycles(ends), dumped)
+            status = self._run(step, values, memory)
+            for name in COUNTERS:
+                counters[name] = counters.get(name, 0) + status[name]
+            for index, end in self._layer_ends(step):
+                layer_cycles[index] = (layer_cycles[index] or 0) + max(0, offset + end - last)
+                last = max(last, offset + end)
+            for dump in step.dumps:
+                self._unpack(step, dump.tensor, memory[dump.address:], dumped)
+        return Inference({t: values[t] for t in graph.outputs}, counters, layer_cycles, dumped)
 
-    def _unpack(self, tensor, data):
-        """The tensor in the bytes of its storage."""
-        values = values_of(self._program.layouts[tensor], data)
-        return values.reshape(self._program.graph.tensors[tensor].shape)
+    def _run(self, step, values, memory):
+        """One run of the chip with what goes to it and comes from it; returns the status."""
+        self._hold(Space.INSTRUCTIONS, self._program.instructions[step.code])
+        self._hold(Space.WEIGHTS, self._program.weights[step.weights].tobytes())
+        for tensor in step.writes:
+            layout = step.layouts[tensor]
+            image = image_of(layout, self._part(step, tensor, values))
+            self._driver.write(Space.UNIFIED_BUFFER, layout.base, image.tobytes())
+        status = self._driver.run(step.address, memory)
+        for tensor in step.reads:
+            layout = step.layouts[tensor]
+            self._unpack(step, tensor, self._driver.read(Space.UNIFIED_BUFFER, layout.base, layout.size), values)
+        return status
 
-    def _layer_ends(self, step, offset):
-        """Cycle in which each tagged layer of a run was done."""
-        program = self._program
-        run = [i for s, i in self._owners() if s is step and program.layers[i].tag is not None]
-        if not run:
-            return {}
-        tags = self._driver.tags(max(program.layers[i].tag for i in run) + 1)
-        return {i: offset + tags[program.layers[i].tag]["cycles"] for i in run}
+    def _part(self, step, tensor, values):
+        """What of a tensor takes part in a step: a view (height, width, channels)."""
+        image = values[tensor].reshape(image_shape(values[tensor].shape))
+        return image[step.boxes[tensor].index] if tensor in step.boxes else image
 
-    def _owners(self):
-        """(step, operator) for every operator, in order."""
-        steps = iter(self._program.steps)
-        current = None
-        for index, layer in enumerate(self._program.layers):
-            if layer.unit == "host" or current is None or current.operator is not None:
-                current = next(steps)
-            yield current, index
+    def _unpack(self, step, tensor, data, values):
+        """Takes a tensor, or the part of it that the step has, from the bytes of its storage."""
+        layout = step.layouts[tensor]
+        values.setdefault(tensor, np.empty(self._program.graph.tensors[tensor].shape, np.int8))
+        part = self._part(step, tensor, values)
+        part[:] = values_of(layout, data[:layout.size]).reshape(part.shape)
 
-    def _layer_cycles(self, ends):
-        """Cycles of each operator: what it added to the end of all before it.
-
-        None for the host's and untagged ones, and on a device without time."""
-        cycles, last = [], 0
-        for index in range(len(self._program.layers)):
-            if ends.get(index):
-                cycles.append(max(0, ends[index] - last))
-                last = max(last, ends[index])
-            else:
-                cycles.append(None)
-        return cycles
+    def _layer_ends(self, step):
+        """(operator, cycle in which it was done) of a run, in the operators' order; none on a device without time."""
+        if not step.tags:
+            return []
+        tags = self._driver.tags(max(step.tags.values()) + 1)
+        return [(index, tags[tag]["cycles"]) for index, tag in sorted(step.tags.items()) if tags[tag]["cycles"]]

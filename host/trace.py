@@ -27,12 +27,14 @@ class Slice:
     start, end : int, cycles since the inference began
     operator : int, number of the operator that it belongs to, -1 if to none
     pc : int, its address
+    step : int, number of the program's step in which it is executed
     """
     unit: Unit
     start: int
     end: int
     operator: int
     pc: int
+    step: int
 
 
 def slices(program):
@@ -44,12 +46,12 @@ def slices(program):
         With the counters of all runs together.
     """
     model, found, totals = CycleModel(program.config), [], {}
-    for step in program.steps:
-        if step.address is None:
+    for number, step in enumerate(program.steps):
+        if step.operator is not None:
             continue
-        offset = totals.get("cycles", 0)
-        timing = model.predict(program.instructions, step.address)
-        found += [Slice(r.unit, offset + r.start, offset + r.end, int(program.owners[r.pc]), r.pc)
+        offset, owners = totals.get("cycles", 0), program.owners[step.code]
+        timing = model.predict(program.instructions[step.code], step.address)
+        found += [Slice(r.unit, offset + r.start, offset + r.end, int(owners[r.pc]), r.pc, number)
                   for r in timing.timeline()]
         totals = {name: totals.get(name, 0) + value for name, value in timing.counters.items()}
     return found, totals
@@ -57,22 +59,37 @@ def slices(program):
 
 def occupancy(program, found):
     """Bytes of the unified buffer that hold a tensor which is still needed: (cycle, bytes) wherever they change."""
+    starts, layers = {}, {}
+    for s in found:
+        starts.setdefault(s.step, s.start)
+        if s.operator >= 0:
+            layers.setdefault((s.step, s.operator), []).append(s)
     spans = {}
-    for index, operator in enumerate(program.graph.operators):
-        mine = [s for s in found if s.operator == index]
-        for tensor in (*operator.inputs, *operator.outputs):
-            layout = program.layouts.get(tensor)
-            if layout is not None and mine:
-                first, last = (0 if tensor in program.graph.inputs else mine[0].start), max(s.end for s in mine)
-                have = spans.get(layout.base, {}).get(layout.size, (first, last))
-                spans.setdefault(layout.base, {})[layout.size] = (min(have[0], first), max(have[1], last))
+    for (number, index), mine in layers.items():
+        step, operator = program.steps[number], program.graph.operators[index]
+        for tensor in step.layouts.keys() & {*operator.inputs, *operator.outputs}:
+            first = starts[number] if tensor in step.writes else min(s.start for s in mine)
+            layout, last = step.layouts[tensor], max(s.end for s in mine)
+            storage = step.part, tensor, layout.base, layout.base + layout.size
+            have = spans.get(storage, (first, last))
+            spans[storage] = min(have[0], first), max(have[1], last)
     changes = {}
-    for base in spans.values():
-        for size, (first, last) in base.items():
-            changes[first] = changes.get(first, 0) + size
-            changes[last] = changes.get(last, 0) - size
-    cycles = sorted(changes)
-    return list(zip(cycles, np.cumsum([changes[c] for c in cycles]).tolist()))
+    for storage, span in spans.items():
+        for cycle in span if span[0] < span[1] else ():
+            changes.setdefault(cycle, set()).add(storage)
+    sizes, live = [], set()
+    for cycle in sorted(changes):
+        live ^= changes[cycle]
+        sizes.append((cycle, _union([storage[2:] for storage in live])))
+    return sizes
+
+
+def _union(ranges):
+    """Number of bytes in (start, stop) ranges, which may share some: a reshaped tensor, one that replaces another."""
+    size = end = 0
+    for start, stop in sorted(ranges):
+        size, end = size + max(0, stop - max(start, end)), max(end, stop)
+    return size
 
 
 def _label(program, operator):

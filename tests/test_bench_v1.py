@@ -25,7 +25,7 @@ def test_workloads_have_the_published_weights(name):
 @pytest.mark.parametrize("name", ["MLP0", "MLP1"])
 def test_active_and_shift_of_the_dense_networks_are_tpu_v1s(name):
     program = compile_graph(build(name), PRESETS["v1"])
-    counters = CycleModel(program.config, BYTES_PER_CYCLE).predict(program.instructions).counters
+    counters = CycleModel(program.config, BYTES_PER_CYCLE).predict(program.instructions[0]).counters
     rows, published = breakdown(program, counters), WORKLOADS[name].published
     for row in ("array_active", "weight_shift"):
         assert abs(rows[row] - published[row]) < 3, row
@@ -35,7 +35,7 @@ def test_active_and_shift_of_the_dense_networks_are_tpu_v1s(name):
 
 def test_memory_bandwidth_bounds_the_dense_networks():
     program = compile_graph(build("MLP1"), PRESETS["v1"])
-    cycles = [CycleModel(program.config, rate * BYTES_PER_CYCLE).predict(program.instructions).counters["cycles"]
+    cycles = [CycleModel(program.config, rate * BYTES_PER_CYCLE).predict(program.instructions[0]).counters["cycles"]
               for rate in (1, Fraction(2))]
     assert 1.9 < cycles[0] / cycles[1] < 2.05
 

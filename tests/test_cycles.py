@@ -194,9 +194,9 @@ def test_equals_the_chip_on_random_programs(chip, config, seeds):
 
 def check_model(driver, path):
     program = compile_graph(load(path), driver.config)
-    runs = [step.address for step in program.steps if step.operator is None]
-    for address in runs:
-        check(driver, program.instructions, address)
+    runs = [step for step in program.steps if step.operator is None]
+    for step in runs:
+        check(driver, program.instructions[step.code], step.address)
     return len(runs)
 
 
@@ -312,7 +312,7 @@ def test_device_counts_cycles(digits):
         session.load(program)
         inputs = {t: np.zeros(program.graph.tensors[t].shape, np.int8) for t in program.graph.inputs}
         result = session.infer(inputs)
-        timing = CycleModel(NANO).predict(program.instructions, program.steps[0].address)
+        timing = CycleModel(NANO).predict(program.instructions[0], program.steps[0].address)
         assert result.counters == timing.counters
         tagged = [cycles for cycles in result.layer_cycles if cycles is not None]
         assert len(tagged) == len(timing.snapshots) and 0 < sum(tagged) < timing.counters["cycles"]

@@ -1,8 +1,10 @@
 """Collects what a program is made of: weight memory rows, instructions with their waits, configuration."""
 
 import numpy as np
+from systolith.host.program import Dump, Step
 from systolith.rtl import isa
 from systolith.rtl.isa import Destination, Opcode, Unit
+from systolith.rtl.packets import Space
 
 from .hazards import Hazards, encode_waiting
 
@@ -13,14 +15,25 @@ BIAS_ROWS = 4
 
 
 class CapacityError(ValueError):
-    """A program too large for a memory of the chip; the message is one full sentence."""
+    """Something too large for a memory of the chip; the message is one full sentence.
+
+    Members
+    -------
+    space : Space
+        The memory: INSTRUCTIONS or WEIGHTS.
+    """
+
+    def __init__(self, space, message):
+        super().__init__(message)
+        self.space = space
 
 
 class Builder:
     """Emits the instructions of one program.
 
     Layers say what they read and write; the builder adds waits, leaves out configuration that a unit already has,
-    loads parameter sets into slots when they are not there, and stores equal weight rows once.
+    loads parameter sets into slots when they are not there, and stores equal weight rows once. What does not fit into
+    the instruction buffer or the weight memory goes into a further image of it, which the host sends between two runs.
 
     Parameters
     ----------
@@ -28,28 +41,87 @@ class Builder:
 
     Members
     -------
-    code : list of bytes, the instructions so far
+    steps : list of Step
     owner : int, number of the operator that the next instructions belong to
-    owners : list of int, that number for each instruction
     """
 
     def __init__(self, config):
         self.config = config
-        self.code = []
-        self.owner, self.owners = -1, []
-        self._rows = []
+        self.steps = []
+        self.owner = -1
+        self._code, self._owners, self._weights = [[]], [[]], [[]]  # one entry an image
         self._row_count = 0
         self._stored = {}
         self._accumulator = 0
-        self._table = None
-        self._slots = {Unit.ACTIVATION: {}, Unit.VECTOR: {}}
-        self.begin()
+        self._forget_slots()
 
-    def begin(self):
-        """Starts a new run: semaphores and configuration registers are 0. Returns its instruction address."""
+    def begin(self, **members):
+        """Starts a new run; `members` of its `Step`."""
+        if len(self._code[-1]) >= self.config.instruction_depth - 1:
+            self._renew(Space.INSTRUCTIONS)
+        self.steps.append(Step(**members))
+        self._reset()
+
+    def attempt(self, emit):
+        """Calls a function that emits instructions; where they do not fit, ends the run and emits them in the next.
+
+        Returns
+        -------
+        What the function returns.
+
+        Errors
+        ------
+        CapacityError
+            If they do not fit into empty memories either.
+        """
+        renewed = set()
+        while True:
+            mark = len(self._code[-1])
+            try:
+                return emit()
+            except CapacityError as error:
+                del self._code[-1][mark:], self._owners[-1][mark:]
+                if error.space in renewed:
+                    raise
+                renewed.add(error.space)
+                self._cut(error.space)
+
+    def _cut(self, space):
+        """Ends the run and goes on in the next, with a new image of one memory; the unified buffer stays."""
+        step = self.steps[-1]
+        if len(self._code[-1]) > step.address:
+            self.halt()
+            self.begin(part=step.part, layouts=step.layouts, boxes=step.boxes)
+        self._renew(space)
+        self._reset()
+
+    def _renew(self, space):
+        """Begins a new image of the instruction buffer or the weight memory."""
+        if space == Space.INSTRUCTIONS and self._code[-1]:
+            self._code.append([])
+            self._owners.append([])
+        if space == Space.WEIGHTS and self._weights[-1]:
+            self._weights.append([])
+            self._row_count, self._stored = 0, {}
+        # What is in the slots is known by addresses in the weight memory, and perhaps by instructions taken back.
+        self._forget_slots()
+
+    def _reset(self):
+        """Semaphores and configuration registers are 0 as before a run, whose instructions come next."""
         self._hazards = Hazards()
         self._registers = {unit: {} for unit in isa.CONFIG}
-        return len(self.code)
+        step = self.steps[-1]
+        step.code, step.address, step.weights = len(self._code) - 1, len(self._code[-1]), len(self._weights) - 1
+
+    def _forget_slots(self):
+        self._table = None
+        self._slots = {Unit.ACTIVATION: {}, Unit.VECTOR: {}}
+
+    def images(self):
+        """What has been emitted: lists of instructions (bytes), their owners (int array) and weights (uint8 array)."""
+        none = np.zeros((0, self.config.cols), np.uint8)
+        return ([b"".join(code) for code in self._code], [np.array(owners, np.int32) for owners in self._owners],
+                [np.concatenate([none, *rows]) for rows in self._weights])
 
     # Weight memory ---------------------------------------------------------------------------------------------------
 
@@ -69,11 +141,10 @@ class Builder:
         key = data.tobytes()
         if key not in self._stored:
             if self._row_count + len(data) > self.config.weight_memory_rows:
-                need = (self._row_count + len(data)) * self.config.cols
-                raise CapacityError(f"the model's weights need more than {need} bytes, but the weight memory holds "
-                                    f"{self.config.weight_memory_rows * self.config.cols}")
+                raise CapacityError(Space.WEIGHTS, f"the weights of a part of it take {data.size} bytes, but the "
+                                    f"weight memory holds {self.config.weight_memory_rows * self.config.cols}")
             self._stored[key] = self._row_count
-            self._rows.append(data)
+            self._weights[-1].append(data)
             self._row_count += len(data)
         return self._stored[key]
 
@@ -90,18 +161,16 @@ class Builder:
         words = [wide(v, "<i4").view(np.uint8).reshape(-1, 4).T for v in (bias, multiplier)]
         return np.concatenate([*words, wide(shift, np.int8).view(np.uint8)[None]])
 
-    def weight_image(self):
-        """All rows stored so far: uint8 array (n, cols)."""
-        return np.concatenate(self._rows) if self._rows else np.zeros((0, self.config.cols), np.uint8)
-
     # Instructions ----------------------------------------------------------------------------------------------------
 
-    def _emit(self, code):
-        self.code += [code[i:i + isa.INSTRUCTION_BYTES] for i in range(0, len(code), isa.INSTRUCTION_BYTES)]
-        self.owners += [self.owner] * (len(self.code) - len(self.owners))
-        if len(self.code) > self.config.instruction_depth:
-            raise CapacityError(f"the program needs more than the {self.config.instruction_depth} instructions that "
-                                f"the instruction buffer holds")
+    def _emit(self, data, last=False):
+        code, owners = self._code[-1], self._owners[-1]
+        new = [data[i:i + isa.INSTRUCTION_BYTES] for i in range(0, len(data), isa.INSTRUCTION_BYTES)]
+        if len(code) + len(new) + (not last) > self.config.instruction_depth:  # a place is kept for Halt
+            raise CapacityError(Space.INSTRUCTIONS, f"a part of it takes more than the {self.config.instruction_depth} "
+                                                    f"instructions that the instruction buffer holds")
+        code += new
+        owners += [self.owner] * len(new)
 
     def _work(self, unit, opcode, reads, writes, **fields):
         self._emit(encode_waiting(opcode, unit, self._hazards.place(unit, reads, writes), **fields))
@@ -123,9 +192,9 @@ class Builder:
         self._work(Unit.WEIGHT, Opcode.READ_WEIGHTS, [], list(writes), destination=destination, address=address,
                    count=count, slot=slot)
 
-    def load_tiles(self, address, tiles):
-        """Sends so many tiles to the array."""
-        self.read_weights(Destination.ARRAY, address, tiles * self.config.rows)
+    def load_tiles(self, tiles):
+        """Sends int8 tiles (n, rows, cols) to the array."""
+        self.read_weights(Destination.ARRAY, self.store_tiles(tiles), len(tiles) * self.config.rows)
 
     def load_parameters(self, unit, rows):
         """Slot in which a parameter set is, loaded now if it was not there.
@@ -212,15 +281,21 @@ class Builder:
                                    ub_address=address + start + x * cols + y * distance, columns=columns,
                                    x_count=min(x_count, count - x), y_count=min(y_step, repetitions - y))
 
-    def write_host(self, host_address, address, length):
-        """Write_Host_Memory."""
-        self._work(Unit.HOST, Opcode.WRITE_HOST_MEMORY, [("buffer", address, address + length)], [],
-                   host_address=host_address, ub_address=address, length=length)
+    def dump(self, tensor):
+        """Sends a tensor to the host: Write_Host_Memory."""
+        layouts, dumps = self.steps[-1].layouts, self.steps[-1].dumps
+        layout, address = layouts[tensor], sum(layouts[d.tensor].size for d in dumps)
+        self._work(Unit.HOST, Opcode.WRITE_HOST_MEMORY, [("buffer", layout.base, layout.base + layout.size)], [],
+                   host_address=address, ub_address=layout.base, length=layout.size)
+        dumps.append(Dump(tensor, address))
 
-    def tag(self, unit, number):
-        """Tag: snapshot `number` when the unit has retired all it has been given so far."""
-        self._emit(isa.encode(Opcode.TAG, unit=unit, tag=number))
+    def tag(self, unit):
+        """Tag for the owner, if one is left: a snapshot when the unit has retired all it has been given so far."""
+        tags = self.steps[-1].tags
+        if len(tags) < self.config.tag_depth:
+            self._emit(isa.encode(Opcode.TAG, unit=unit, tag=len(tags)))
+            tags[self.owner] = len(tags)
 
     def halt(self):
-        """Halt."""
-        self._emit(isa.encode(Opcode.HALT))
+        """Halt, which ends the run."""
+        self._emit(isa.encode(Opcode.HALT), last=True)

@@ -1,20 +1,19 @@
 """From a graph to a program: which operators the chip takes, where tensors lie, and what is executed when."""
 
-import itertools
 from dataclasses import replace
+from functools import partial
 
-import numpy as np
 from systolith.host.graph import ModelError
 from systolith.host.operators import SUPPORTED
-from systolith.host.program import Dump, LayerInfo, Program, Step
+from systolith.host.program import LayerInfo, Program, Step
 from systolith.rtl.isa import Unit
 
 from .builder import Builder, CapacityError
-from .layer import Padding
-from .layout import Interval, Layout, PlanError, plan
-from .lower import OnHost, image_shape, lower
+from .layout import PlanError, image_shape
+from .lower import OnHost, lower
+from .place import place
 from .schedule import schedule
-from .vector import ElementwiseLayer
+from .stream import Part, TooLarge, stream
 
 __all__ = ["compile_graph"]
 
@@ -36,20 +35,19 @@ def compile_graph(graph, config, dump=False):
     Errors
     ------
     ModelError
-        If the model does not fit the configuration, or has an operator that neither chip nor host can execute.
+        If it has an operator that neither chip nor host can execute.
     """
     layers, reasons = _choose(graph, config)
     for operator in graph.operators:
         if operator.index in reasons and operator.kind not in SUPPORTED:
             raise ModelError(f"{graph.name}: operator {operator.index} ({operator.kind}) is not supported")
-    # A tensor that is sent to the host must not be overwritten in place before.
-    storage = _storage(graph, layers, in_place=not dump)
-    segments = _segments(graph, layers)
-    try:
-        layouts, overlap = _place(graph, config, layers, storage, segments)
-        return _emit(graph, config, layers, reasons, storage, segments, layouts, overlap, dump)
-    except (CapacityError, PlanError) as error:
-        raise ModelError(f"{graph.name} does not fit configuration {config.name!r}: {error}") from None
+    while True:
+        try:
+            return _emit(graph, config, layers, reasons, _parts(graph, config, layers, dump), dump)
+        except TooLarge as why:
+            del layers[why.operator]
+            reasons[why.operator] = str(why)
+            _settle(layers, reasons)
 
 
 def _choose(graph, config):
@@ -60,16 +58,18 @@ def _choose(graph, config):
             layers[operator.index] = lower(graph, operator, config)
         except OnHost as why:
             reasons[operator.index] = str(why)
-    while True:
-        conflict = _conflict(graph, layers)
-        if conflict is None:
-            return layers, reasons
-        index, reason = conflict
+    _settle(layers, reasons)
+    return layers, reasons
+
+
+def _settle(layers, reasons):
+    """Leaves operators to the host until the storage of the others agrees."""
+    while (conflict := _conflict(layers)) is not None:
+        index, reasons[conflict[0]] = conflict
         del layers[index]
-        reasons[index] = reason
 
 
-def _conflict(graph, layers):
+def _conflict(layers):
     """An operator that must go to the host because its storage does not agree with the others', and why."""
     produced = {layer.target for layer in layers.values()}
     fills, padded = {}, set()
@@ -89,139 +89,81 @@ def _conflict(graph, layers):
     return None
 
 
-def _storage(graph, layers, in_place):
-    """For each tensor the one whose storage it shares: itself, a reshaped operator's input, or an operand that an
-    element-wise operator may overwrite because nobody needs it afterwards."""
-    storage = {t.index: t.index for t in graph.tensors}
-    padded = {source for layer in layers.values() for source, padding in layer.padding.items() if padding != Padding()}
+def _parts(graph, config, layers, dump):
+    """What is executed, in order: a `Part` for the chip, or the number of an operator for the host."""
+    shapes = {t.index: image_shape(t.shape) for t in graph.tensors}
+    runs = _runs(graph, layers)
+    on_chip = [run for run in runs if run[0] in layers]
+    leaving = {t for t in shapes if t in graph.outputs or any(t in o.inputs for o in graph.operators
+                                                              if o.index not in layers)}
+    try:
+        # A tensor that is sent to the host must not be overwritten in place before.
+        layouts, overlap = place(config, shapes, layers, on_chip, leaving, in_place=not dump)
+    except PlanError:
+        kept = {t: {o.index for o in graph.operators if t in o.inputs} | ({None} if t in graph.outputs else set())
+                for t in shapes}
+        parts = [part for run in runs
+                 for part in (stream(config, shapes, layers, run, kept, dump) if run[0] in layers else run)]
+        return [replace(part, number=n) if isinstance(part, Part) else part for n, part in enumerate(parts)]
     produced = {layer.target for layer in layers.values()}
-    for index in sorted(layers):
-        layer = layers[index]
-        if layer.unit is None:
-            storage[layer.target] = storage[layer.sources[0]]
-        elif in_place and isinstance(layer, ElementwiseLayer):
-            for source in layer.sources:
-                users = [other for other in layers.values() if source in other.sources]
-                if (source in produced and storage[source] == source and source not in padded and len(users) == 1
-                        and not _leaves(graph, layers, source) and layer.sources.count(source) == 1):
-                    storage[layer.target] = source
-                    break
-    return storage
+    parts = []
+    for run in runs:
+        if run[0] not in layers:
+            parts += run
+            continue
+        sources = dict.fromkeys(s for i in run for s in layers[i].sources)
+        mine = {layers[i].target for i in run}
+        parts.append(Part({i: layers[i] for i in run}, {t: layouts[t] for t in mine | sources.keys()}, overlap,
+                          [s for s in sources if s not in produced], sorted(mine & leaving)))
+    return parts
 
 
-def _segments(graph, layers):
-    """The operators in runs: lists of operators that the chip executes at one go, or one operator of the host."""
-    segments = []
+def _runs(graph, layers):
+    """The operators in runs: lists of operators that the chip executes one after the other, or one of the host."""
+    runs = []
     for operator in graph.operators:
         on_chip = operator.index in layers
-        if on_chip and segments and segments[-1][0] in layers:
-            segments[-1].append(operator.index)
+        if on_chip and runs and runs[-1][0] in layers:
+            runs[-1].append(operator.index)
         else:
-            segments.append([operator.index])
-    return segments
+            runs.append([operator.index])
+    return runs
 
 
-def _place(graph, config, layers, storage, segments):
-    """Layout of every tensor on the chip, and the operators that may begin before the one ahead of them is done."""
-    layouts = _layouts(graph, layers, storage)
-    first, last = _lives(graph, layers, storage, segments)
-    # A vector that begins in the last tensor may end behind it.
-    capacity = config.unified_buffer_bytes - max(config.rows, config.cols)
-    ahead = {after: before for segment in segments if segment[0] in layers
-             for before, after in itertools.pairwise(i for i in segment if layers[i].unit is not None)}
-    overlap = set(ahead)
-    while True:
-        # What a layer uses keeps its place until the layer that overlaps it is done.
-        extended = {t: max([last[t], *(j for j in overlap if ahead[j] == last[t])]) for t in last}
-        intervals = [Interval(t, layouts[t].size, first[t], extended[t]) for t in last]
-        try:
-            addresses = plan(intervals, capacity)
-            break
-        except PlanError:
-            if not overlap:
-                raise
-            overlap.remove(max(overlap, key=lambda j: sum(i.size for i in intervals if i.first <= j <= i.last)))
-    placed = {tensor: replace(layouts[root], base=addresses[root], **_shape(graph, tensor))
-              for tensor, root in storage.items() if root in layouts}
-    return placed, overlap
-
-
-def _shape(graph, tensor):
-    return dict(zip(("height", "width", "channels"), image_shape(graph.tensors[tensor].shape)))
-
-
-def _layouts(graph, layers, storage):
-    """Layout of every storage with the padding that all its readers need, without an address."""
-    padding = {storage[t]: Padding() for layer in layers.values() for t in (*layer.sources, layer.target)}
-    for layer in layers.values():
-        for source, need in layer.padding.items():
-            have = padding[storage[source]]
-            sides = {side: max(getattr(have, side), getattr(need, side)) for side in ("top", "bottom", "left", "right")}
-            padding[storage[source]] = Padding(**sides, fill=have.fill if need.fill is None else need.fill)
-    return {t: Layout(**_shape(graph, t), top=p.top, bottom=p.bottom, left=p.left, right=p.right, fill=p.fill or 0)
-            for t, p in padding.items()}
-
-
-def _lives(graph, layers, storage, segments):
-    """First and last operator during which each storage must keep its place."""
-    uses = {}
-    for segment in segments:
-        if segment[0] not in layers:
-            continue
-        inside = {layers[i].target for i in segment}
-        for index in segment:
-            layer = layers[index]
-            for source in layer.sources:
-                # What the host writes must have its place from the start of the run.
-                uses.setdefault(storage[source], []).extend([index] if source in inside else [segment[0], index])
-            uses.setdefault(storage[layer.target], []).append(index)
-            if _leaves(graph, layers, layer.target):
-                uses[storage[layer.target]].append(segment[-1])
-    return {t: min(u) for t, u in uses.items()}, {t: max(u) for t, u in uses.items()}
-
-
-def _leaves(graph, layers, tensor):
-    """Whether the host needs a tensor: as an output of the model or for an operator of its own."""
-    return tensor in graph.outputs or any(tensor in o.inputs for o in graph.operators if o.index not in layers)
-
-
-def _emit(graph, config, layers, reasons, storage, segments, layouts, overlap, dump):
+def _emit(graph, config, layers, reasons, parts, dump):
     builder = Builder(config)
-    steps, dumps, tags = [], [], {}
-    produced = {layer.target for layer in layers.values()}
+    executed = {}
 
-    def done(index):
-        layer = layers[index]
-        if layer.unit is not None and len(tags) < config.tag_depth:
-            # The activation unit writes what the array computes: the layer is done when it is.
-            tags[index] = len(tags)
-            builder.tag(Unit.ACTIVATION if layer.unit is Unit.MATRIX else layer.unit, tags[index])
-        if dump:
-            layout = layouts[layer.target]
-            host_address = sum(layouts[d.storage].size for d in dumps)
-            builder.write_host(host_address, layout.base, layout.size)
-            dumps.append(Dump(layer.target, storage[layer.target], host_address))
-
-    for segment in segments:
-        if segment[0] not in layers:
-            steps.append(Step(operator=segment[0]))
+    for part in parts:
+        if not isinstance(part, Part):
+            builder.steps.append(Step(operator=part))
             continue
-        step = Step(address=builder.begin())
-        inside = [layers[i].target for i in segment]
-        step.writes = list(dict.fromkeys(s for i in segment for s in layers[i].sources if s not in produced))
-        schedule(builder, [(i, layers[i]) for i in segment], layouts, overlap, done)
+        executed |= dict.fromkeys(part.layers, part)
+        builder.begin(part=part.number, layouts=part.layouts, boxes=part.boxes)
+        builder.steps[-1].writes = part.writes
+        try:
+            schedule(builder, list(part.layers.items()), part.layouts, part.overlap, partial(_done, builder, dump))
+        except CapacityError as error:
+            raise TooLarge(builder.owner, str(error)) from None
         builder.halt()
-        step.reads = [t for t in sorted(inside) if _leaves(graph, layers, t)]
-        steps.append(step)
+        builder.steps[-1].reads = part.reads
     infos = []
     for operator in graph.operators:
-        name = graph.tensors[operator.outputs[0]].name
-        layer = layers.get(operator.index)
-        if layer is None:
-            infos.append(LayerInfo(name, operator.kind, "host", reason=reasons[operator.index]))
+        name, layer = graph.tensors[operator.outputs[0]].name, layers.get(operator.index)
+        if operator.index in executed:
+            unit, part = "none" if layer.unit is None else layer.unit.name.lower(), executed[operator.index]
+            infos.append(LayerInfo(name, operator.kind, unit, layer.macs, parts=part.parts, group=part.number))
         else:
-            unit = "none" if layer.unit is None else layer.unit.name.lower()
-            infos.append(LayerInfo(name, operator.kind, unit, layer.macs, tags.get(operator.index)))
-    return Program(graph.name, config, graph, builder.weight_image(), b"".join(builder.code),
-                   np.array(builder.owners, np.int32), layouts, steps, infos, dumps)
+            reason = reasons.get(operator.index, "its input and output are in the host's memory")
+            infos.append(LayerInfo(name, operator.kind, "host", reason=reason))
+    instructions, owners, weights = builder.images()
+    return Program(graph.name, config, graph, weights, instructions, owners, builder.steps, infos)
 
+
+def _done(builder, dump, layer):
+    """Closes a layer all of whose pieces have been emitted."""
+    if layer.unit is not None:
+        # The activation unit writes what the array computes: the layer is done when it is.
+        builder.attempt(partial(builder.tag, Unit.ACTIVATION if layer.unit is Unit.MATRIX else layer.unit))
+    if dump:
+        builder.attempt(partial(builder.dump, layer.target))

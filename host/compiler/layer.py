@@ -1,11 +1,13 @@
 """What every kind of layer shares: the rows of its input it needs, and how it is cut into pieces."""
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 from systolith.sim.arithmetic import wrap32
+
+from .box import Box
 
 __all__ = ["Extent", "Layer", "Padding", "Piece", "Quantisation", "chunks"]
 
@@ -40,6 +42,11 @@ class Quantisation:
         """(bias, multiplier, shift) of an index array of channels, the bias wrapped to 32 bits."""
         return wrap32(self.bias[channels]), self.multiplier[channels], self.shift[channels]
 
+    def part(self, first, last):
+        """The same of channels first..last-1."""
+        cut = slice(first, last)
+        return replace(self, bias=self.bias[cut], multiplier=self.multiplier[cut], shift=self.shift[cut])
+
 
 @dataclass
 class Layer:
@@ -63,8 +70,41 @@ class Layer:
     macs: int = 0
     padding: dict = field(default_factory=dict)
 
+    #: Whether a source may hold columns beside those that are needed; rows it always may.
+    slides = False
+
+    @property
+    def weight_bytes(self):
+        """Bytes of its weights, as the model has them."""
+        return 0
+
+    def needs(self, box, shapes):
+        """What a part of the target is made of.
+
+        Parameters
+        ----------
+        box : Box of the target
+        shapes : dict from tensor number to (height, width, channels)
+
+        Returns
+        -------
+        dict from source to Box
+            Rows and columns outside the tensor are its padding.
+        """
+        return {source: Box.whole(shapes[source]) for source in self.sources}
+
+    def part(self, box, held):
+        """The layer that makes a part of the target from parts of the sources.
+
+        Parameters
+        ----------
+        box : Box of the target; all of it, where the layer takes no work
+        held : dict from source to the Box of it that is in the unified buffer
+        """
+        return self
+
     def begin(self, builder, layouts):
-        """Stores what the layer needs and emits what comes before its first piece.
+        """Emits what comes before the layer's first piece.
 
         Parameters
         ----------
@@ -93,11 +133,12 @@ class Piece:
     -------
     needs : dict from source to the `Extent` that must have been made; either of its two will do
     makes : Extent of the target that is complete with this piece
-    emit : callable without arguments
+    atoms : list of callables without arguments that emit it, each by itself: between them a run may end and the next
+        begin
     """
     needs: dict
     makes: Extent
-    emit: object
+    atoms: list
 
 
 def chunks(height, width, limit, align=1):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Interval", "Layout", "PlanError", "image_of", "plan", "values_of"]
+__all__ = ["Interval", "Layout", "PlanError", "image_of", "image_shape", "plan", "values_of"]
 
 
 #: Orders of placement that `plan` tries.
@@ -106,6 +106,12 @@ class Layout:
         if self.size > end:
             runs.append((self.base + end, self.size - end, 1, 0))
         return runs
+
+
+def image_shape(shape):
+    """(height, width, channels) under which a tensor of that shape is stored."""
+    shape = (1, *shape) if len(shape) < 2 else shape
+    return int(np.prod(shape[:-2])), shape[-2], shape[-1]
 
 
 def image_of(layout, values):

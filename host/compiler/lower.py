@@ -14,20 +14,16 @@ from systolith.rtl.isa import AVERAGE_FRACTION, Function, Unit
 from systolith.sim.arithmetic import quantise_multiplier, requantise
 
 from .layer import Layer, Padding, Quantisation
-from .matrix import Geometry, MatrixLayer, TableLayer
+from .layout import image_shape
+from .matrix import MatrixLayer, TableLayer
 from .vector import DepthwiseLayer, ElementwiseLayer, PoolLayer
+from .window import Geometry
 
-__all__ = ["OnHost", "image_shape", "lower"]
+__all__ = ["OnHost", "lower"]
 
 
 class OnHost(Exception):
     """The chip has no unit for this operator; the message says why."""
-
-
-def image_shape(shape):
-    """(height, width, channels) under which a tensor of that shape is stored."""
-    shape = (1, *shape) if len(shape) < 2 else shape
-    return int(np.prod(shape[:-2])), shape[-2], shape[-1]
 
 
 def lower(graph, operator, config):
@@ -225,7 +221,7 @@ def _table(graph, operator, config, x, y):
     _need(len(x.zero_point) <= 1, "its input is quantised per channel")
     values = np.arange(256, dtype=np.uint8).view(np.int8)
     return TableLayer("", "", Unit.MATRIX, [x.index], -1, 0, {x.index: Padding()},
-                      table=evaluate(graph, operator, {x.index: values})[0].reshape(256))
+                      geometry=Geometry(), table=evaluate(graph, operator, {x.index: values})[0].reshape(256))
 
 
 def _reshape(graph, operator, config, x, y):

@@ -7,11 +7,12 @@ import numpy as np
 from systolith.rtl.isa import Unit
 from systolith.sim.arithmetic import quantise_multiplier
 
-from .layer import Extent, Layer, Piece, Quantisation, chunks
+from .layer import Extent, Piece, Quantisation, chunks
 from .layout import Layout
 from .passes import cover, group, tiles
+from .window import WindowLayer
 
-__all__ = ["Geometry", "MatrixLayer", "TableLayer"]
+__all__ = ["MatrixLayer", "TableLayer"]
 
 #: A layer is cut into about so many pieces, so that the next one can start on the first.
 _PIECES = 6
@@ -20,17 +21,8 @@ _PIECES = 6
 _FEW_VECTORS = 4
 
 
-@dataclass(frozen=True)
-class Geometry:
-    """The sliding window of a layer, one entry for each axis (y, x)."""
-    kernel: tuple = (1, 1)
-    stride: tuple = (1, 1)
-    dilation: tuple = (1, 1)
-    before: tuple = (0, 0)
-
-
 @dataclass
-class MatrixLayer(Layer):
+class MatrixLayer(WindowLayer):
     """outputs[y, x, o] = requantise(sum over ky, kx, c of weights[ky, kx, c, o] * input[...] + bias[o]).
 
     The contraction runs along memory: the taps of a window are byte offsets from its first byte, and `cover` finds the
@@ -39,15 +31,23 @@ class MatrixLayer(Layer):
 
     Members
     -------
-    geometry : Geometry
     weights : int8 array (kernel height, kernel width, input channels, output channels)
-    quantisation : Quantisation
     table : int8 array (256,) or None, applied to the result
     """
-    geometry: Geometry = None
     weights: np.ndarray = None
-    quantisation: Quantisation = None
     table: np.ndarray | None = None
+
+    slides = True
+
+    @property
+    def weight_bytes(self):
+        return self.weights.size
+
+    def _input_channels(self, channels):
+        return 0, self.weights.shape[2]
+
+    def _parameters(self, first, last):
+        return {**super()._parameters(first, last), "weights": self.weights[..., first:last]}
 
     def _taps(self, source, fold):
         """Byte offsets of the taps from the window's first byte, sorted, and their weights for `fold` output pixels."""
@@ -88,44 +88,41 @@ class MatrixLayer(Layer):
     def begin(self, builder, layouts):
         config, source, target = builder.config, layouts[self.sources[0]], layouts[self.target]
         fold = self._fold(source, target, config)
-        blocks = []
-        for columns, starts, weights in self._blocks(*self._taps(source, fold), config):
-            parameters = builder.parameter_rows(*self.quantisation.columns(columns % target.channels))
-            blocks.append((columns, group(starts), builder.store_tiles(weights), parameters))
+        blocks = [(columns, group(starts), weights,
+                   builder.parameter_rows(*self.quantisation.columns(columns % target.channels)))
+                  for columns, starts, weights in self._blocks(*self._taps(source, fold), config)]
         builder.fill_padding(target)
 
-        width, vectors = target.width // fold, target.height * target.width // fold
-        if vectors < _FEW_VECTORS * config.rows:
-            # Few vectors: cut by output channels, so that each weight tile is loaded only once.
-            whole = (0, target.height, 0, width)
+        width, vectors, depth = target.width // fold, target.height * target.width // fold, config.accumulator_depth
+        few = vectors < _FEW_VECTORS * config.rows
+        weight_rows = sum(weights.shape[0] * config.rows + len(parameters) for _, _, weights, parameters in blocks)
+        if few or weight_rows > config.weight_memory_rows:
+            # Few vectors, or weights of which only a part is in the memory: cut by output channels, so that each weight
+            # tile is loaded (or sent by the host) only once.
+            parts = list(chunks(target.height, width, depth if few else depth // 2))
             need = {self.sources[0]: Extent(source.height, source.channels)}
             return [Piece(need, Extent(0, int(block[0][-1]) + 1 if fold == 1 else 0),
-                          partial(self._emit_block, builder, source, target, fold, whole, block, number == 0))
+                          [partial(self._emit_block, builder, source, target, fold, part, block, number == 0)
+                           for part in parts])
                     for number, block in enumerate(blocks)]
 
         def piece(y0, y1, x0, x1):
-            def emit():
-                for block in blocks:
-                    self._emit_block(builder, source, target, fold, (y0, y1, x0, x1), block)
             makes = Extent(y1 if x1 == width else y0, 0)
-            return Piece({self.sources[0]: Extent(self._last_row(y1), source.channels)}, makes, emit)
+            return Piece({self.sources[0]: Extent(self.last_row(y1), source.channels)}, makes,
+                         [partial(self._emit_block, builder, source, target, fold, (y0, y1, x0, x1), block)
+                          for block in blocks])
 
         # Each piece takes all weights again: fewer vectors than rows would leave the array waiting for them, and from a
         # slow external memory so would all but the largest pieces.
-        most = config.accumulator_depth // 2
+        most = depth // 2
         external = config.weight_memory == "external"
         limit = most if external else min(max(2 * config.rows, vectors // _PIECES), most)
         return [piece(*part) for part in chunks(target.height, width, limit)]
 
-    def _last_row(self, y1):
-        """Input rows that output rows before y1 need, from the first."""
-        g = self.geometry
-        return (y1 - 1) * g.stride[0] - g.before[0] + (g.kernel[0] - 1) * g.dilation[0] + 1
-
     def _emit_block(self, builder, source, target, fold, piece, block, first=False):
         """Array and activation unit on one piece and one block of output columns, perhaps the layer's first."""
         y0, y1, x0, x1 = piece
-        columns, groups, weight_address, parameters = block
+        columns, groups, weights, parameters = block
         (sy, sx), (top, left) = self.geometry.stride, self.geometry.before
         y_count, x_count = y1 - y0, x1 - x0
         count = x_count * y_count
@@ -133,7 +130,7 @@ class MatrixLayer(Layer):
             # Here and not in `begin`: the layer before, whose pieces may come later, may have a table of its own.
             builder.load_table(self.table)
         slot = builder.load_parameters(Unit.ACTIVATION, parameters)
-        builder.load_tiles(weight_address, sum(g.passes for g in groups))
+        builder.load_tiles(weights)
         acc_address = builder.accumulators(count)
         if first and count == 1:
             # The layer before may still be writing its last outputs: start on what is there.
@@ -143,7 +140,7 @@ class MatrixLayer(Layer):
             if count == 1:
                 reads = [(origin + g.offset, min(origin + g.last + builder.config.rows, source.base + source.size))]
             else:
-                reads = source.region(y0 * sy - top, self._last_row(y1))
+                reads = source.region(y0 * sy - top, self.last_row(y1))
             builder.configure(Unit.MATRIX, x_stride=fold * sx * source.channels, y_stride=sy * source.pitch,
                               pass0_count=g.count0, pass0_stride=g.stride0,
                               pass1_count=g.count1, pass1_stride=g.stride1)
@@ -167,15 +164,25 @@ class TableLayer(MatrixLayer):
     table : int8 array (256,), by the input's bit pattern
     """
 
+    @property
+    def weight_bytes(self):
+        return self.table.size
+
+    def _input_channels(self, channels):
+        return channels
+
+    def _parameters(self, first, last):
+        return {}
+
     def begin(self, builder, layouts):
         source, target = layouts[self.sources[0]], layouts[self.target]
-        if not source.padded and not target.padded:
+        if not source.padded and not target.padded and source.size == target.size:
             # Elements are elements: as many of them side by side as the array takes.
             limit, size = min(builder.config.rows, builder.config.cols), source.size
             channels = next(c for c in range(limit, 0, -1) if size % c == 0)
             source, target = (Layout(1, size // channels, channels, base=t.base) for t in (source, target))
         channels = source.channels
-        self.geometry, self.weights = Geometry(), np.eye(channels, dtype=np.int8)[None, None]
+        self.weights = np.eye(channels, dtype=np.int8)[None, None]
         (multiplier, shift), same = quantise_multiplier(1.0), np.ones(channels, np.int64)
         self.quantisation = Quantisation(0 * same, multiplier * same, shift * same, 0, -128, 127)
         pieces = super().begin(builder, {self.sources[0]: source, self.target: target})

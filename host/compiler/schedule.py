@@ -1,6 +1,7 @@
 """In which order the layers' pieces are emitted, so that array and vector unit work at the same time."""
 
 from collections import deque
+from functools import partial
 
 from systolith.rtl.isa import Unit
 
@@ -30,7 +31,7 @@ def schedule(builder, layers, layouts, overlap, done):
     layouts : dict from tensor number to `Layout`
     overlap : set of operator numbers that may begin while the layer before them is unfinished: the memory plan keeps
         what that one needs
-    done : callable (operator number)
+    done : callable (Layer)
         Called when all pieces of a layer have been emitted, in the order of completion.
     """
     waiting, active = deque(layers), []
@@ -39,20 +40,21 @@ def schedule(builder, layers, layouts, overlap, done):
         while waiting and (not active or (len(active) == 1 and waiting[0][0] in overlap)):
             index, layer = waiting.popleft()
             builder.owner = index
-            active.append(_Progress(index, layer, layer.begin(builder, layouts)))
+            active.append(_Progress(index, layer, builder.attempt(partial(layer.begin, builder, layouts))))
             made[layer.target] = (Extent(0, 0), Extent(0, 0))
         first, last = active[0], active[-1]
         chosen = last if last is not first and _may_advance(first, last, layouts, made) else first
+        builder.owner = chosen.index
         if chosen.pieces:
             piece = chosen.pieces.popleft()
-            builder.owner = chosen.index
-            piece.emit()
+            for atom in piece.atoms:
+                builder.attempt(atom)
             made[chosen.layer.target] = (made[chosen.layer.target][1], piece.makes)
         if not chosen.pieces:
             layout = layouts[chosen.layer.target]
             made[chosen.layer.target] = (Extent(layout.height, layout.channels),) * 2
             active.remove(chosen)
-            done(chosen.index)
+            done(chosen.layer)
 
 
 def _may_advance(first, last, layouts, made):

@@ -1,13 +1,13 @@
 """Layers of the vector unit: depthwise convolution, pooling, element-wise arithmetic."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
 from systolith.rtl.isa import Function, Unit
 
-from .layer import Extent, Layer, Piece, Quantisation, chunks
-from .matrix import Geometry
+from .layer import Extent, Layer, Piece, chunks
+from .window import WindowLayer
 
 __all__ = ["DepthwiseLayer", "ElementwiseLayer", "PoolLayer"]
 
@@ -19,20 +19,25 @@ _FEW_PIXELS = 64
 
 
 @dataclass
-class DepthwiseLayer(Layer):
+class DepthwiseLayer(WindowLayer):
     """Depthwise convolution by a window that slides along x or along y, whichever takes fewer cycles.
 
     Sliding along y, neighbouring pixels may share the lanes if the stride along x is 1 and they have few channels.
 
     Members
     -------
-    geometry : Geometry, dilation 1
-    weights : int8 array (kernel height, kernel width, channels)
-    quantisation : Quantisation
+    weights : int8 array (kernel height, kernel width, channels); dilation is 1
     """
-    geometry: Geometry = None
     weights: np.ndarray = None
-    quantisation: Quantisation = None
+
+    slides = True
+
+    @property
+    def weight_bytes(self):
+        return self.weights.size
+
+    def _parameters(self, first, last):
+        return {**super()._parameters(first, last), "weights": self.weights[..., first:last]}
 
     @staticmethod
     def fits(config, geometry):
@@ -64,10 +69,11 @@ class DepthwiseLayer(Layer):
         if target.height * target.width <= _FEW_PIXELS:
             return [Piece({self.sources[0]: Extent(source.height, int(block[0][-1]) + 1)},
                           Extent(0, int(block[0][-1]) + 1),
-                          partial(self._emit_rows, builder, source, target, along, fold, (0, target.height), [block]))
+                          [partial(self._emit_rows, builder, source, target, along, fold, (0, target.height), block)])
                     for block in sets]
-        return [Piece({self.sources[0]: Extent(_last_row(self.geometry, y1), source.channels)}, Extent(y1, 0),
-                      partial(self._emit_rows, builder, source, target, along, fold, (y0, y1), sets))
+        return [Piece({self.sources[0]: Extent(self.last_row(y1), source.channels)}, Extent(y1, 0),
+                      [partial(self._emit_rows, builder, source, target, along, fold, (y0, y1), block)
+                       for block in sets])
                 for y0, y1, _, _ in chunks(target.height, 1, rows)]
 
     def _rows(self, builder, channels, along, fold):
@@ -95,33 +101,30 @@ class DepthwiseLayer(Layer):
         builder.configure(Unit.VECTOR, tap0_count=1, zero_point=q.zero_point, minimum=q.minimum, maximum=q.maximum,
                           **nest)
 
-    def _emit_rows(self, builder, source, target, along, fold, part, sets):
+    def _emit_rows(self, builder, source, target, along, fold, part, block):
         (y0, y1), (sy, _), (top, left) = part, self.geometry.stride, self.geometry.before
+        channels, rows = block
         self._configure(builder, source, target, along, fold, y1 - y0)
-        for channels, rows in sets:
-            slot = builder.load_parameters(Unit.VECTOR, rows)
-            span = int(channels[0]), int(channels[-1]) + 1
-            builder.vector(source.region(y0 * sy - top, _last_row(self.geometry, y1), span),
-                           target.region(y0, y1, span), slot,
-                           function=Function.DEPTHWISE, columns=fold * len(channels),
-                           y_count=y1 - y0 if along == "x" else target.width // fold,
-                           in_address=source.address(y0 * sy - top, -left) + span[0],
-                           out_address=target.address(y0) + span[0])
+        slot = builder.load_parameters(Unit.VECTOR, rows)
+        span = int(channels[0]), int(channels[-1]) + 1
+        builder.vector(source.region(y0 * sy - top, self.last_row(y1), span), target.region(y0, y1, span), slot,
+                       function=Function.DEPTHWISE, columns=fold * len(channels),
+                       y_count=y1 - y0 if along == "x" else target.width // fold,
+                       in_address=source.address(y0 * sy - top, -left) + span[0],
+                       out_address=target.address(y0) + span[0])
 
 
 @dataclass
-class PoolLayer(Layer):
+class PoolLayer(WindowLayer):
     """Sum, average or maximum of each window.
 
     Members
     -------
-    geometry : Geometry, dilation 1
-    function : Function.SUM, AVERAGE or MAXIMUM
-    quantisation : Quantisation; of MAXIMUM only the clamp counts
+    function : Function.SUM, AVERAGE or MAXIMUM; of MAXIMUM's quantisation only the clamp counts; dilation is 1
     """
-    geometry: Geometry = None
     function: Function = Function.SUM
-    quantisation: Quantisation = None
+
+    slides = True
 
     def begin(self, builder, layouts):
         config, source, target = builder.config, layouts[self.sources[0]], layouts[self.target]
@@ -132,10 +135,10 @@ class PoolLayer(Layer):
 
         if target.height == 1:
             return [Piece({self.sources[0]: Extent(source.height, last)}, Extent(0, last),
-                          partial(self._emit_rows, builder, source, target, (0, 1), (first, last)))
+                          [partial(self._emit_rows, builder, source, target, (0, 1), (first, last))])
                     for first, last in spans]
-        return [Piece({self.sources[0]: Extent(_last_row(self.geometry, y1), source.channels)}, Extent(y1, 0),
-                      lambda y0=y0, y1=y1: [self._emit_rows(builder, source, target, (y0, y1), s) for s in spans])
+        return [Piece({self.sources[0]: Extent(self.last_row(y1), source.channels)}, Extent(y1, 0),
+                      [partial(self._emit_rows, builder, source, target, (y0, y1), span) for span in spans])
                 for y0, y1, _, _ in chunks(target.height, 1, max(1, _PIECE_CYCLES // cycles))]
 
     def _emit_rows(self, builder, source, target, part, span):
@@ -147,7 +150,7 @@ class PoolLayer(Layer):
         slot = None
         if self.function is not Function.MAXIMUM:
             slot = builder.load_parameters(Unit.VECTOR, builder.parameter_rows(*q.columns(np.arange(*span))))
-        builder.vector(source.region(y0 * sy - top, _last_row(self.geometry, y1), span), target.region(y0, y1, span),
+        builder.vector(source.region(y0 * sy - top, self.last_row(y1), span), target.region(y0, y1, span),
                        slot, function=self.function, columns=span[1] - span[0], y_count=y1 - y0,
                        in_address=source.address(y0 * sy - top, -left) + span[0],
                        out_address=target.address(y0) + span[0])
@@ -161,9 +164,17 @@ class ElementwiseLayer(Layer):
     -------
     function : Function.ADD, SUBTRACT, MULTIPLY or MAXIMUM
     registers : dict, the function's configuration registers (zero points, multipliers, shifts, clamp)
+    skip : tuple of int, rows that each source holds ahead of the target's first
     """
     function: Function = Function.ADD
     registers: dict = field(default_factory=dict)
+    skip: tuple = (0, 0)
+
+    def needs(self, box, shapes):
+        return dict.fromkeys(self.sources, box)
+
+    def part(self, box, held):
+        return replace(self, skip=tuple(box.rows[0] - held[source].rows[0] for source in self.sources))
 
     def begin(self, builder, layouts):
         target = layouts[self.target]
@@ -177,31 +188,25 @@ class ElementwiseLayer(Layer):
 
         def piece(y0, y1, x0, x1):
             start, stop = y0 * target.row_bytes + x0, (y1 - 1) * target.row_bytes + x1
-            first, last = start // target.row_bytes, -(-stop // target.row_bytes)
-            return Piece({source: Extent(last, target.channels) for source in self.sources},
-                         Extent(stop // target.row_bytes, 0),
-                         partial(self._emit_rows, builder, a, b, target, (y0, y1, x0, x1), (first, last)))
+            span = start // target.row_bytes, -(-stop // target.row_bytes)
+            needs = {source: Extent(span[1] + skip, target.channels) for source, skip in zip(self.sources, self.skip)}
+            # Operands of different pitch: the distance between them changes from row to row.
+            step = y1 - y0 if a.pitch == b.pitch else 1
+            whole, rest = divmod(x1 - x0, cols)
+            lines = [line for line in ((x0, whole, cols), (x1 - rest, 1, rest)) if line[1] and line[2]]
+            return Piece(needs, Extent(stop // target.row_bytes, 0),
+                         [partial(self._emit_rows, builder, a, b, target, (y, y + step), line, span)
+                          for line in lines for y in range(y0, y1, step)])
 
         cols = builder.config.cols
         return [piece(*part) for part in chunks(height, row, _PIECE_CYCLES // 4 * cols, cols)]
 
-    def _emit_rows(self, builder, a, b, target, part, span):
-        (y0, y1, x0, x1), cols = part, builder.config.cols
-        whole, rest = divmod(x1 - x0, cols)
-        # Operands of different pitch: the distance between them changes from row to row.
-        together = a.pitch == b.pitch
-        for first, count, columns in ((x0, whole, cols), (x1 - rest, 1, rest)):
-            if not count or not columns:
-                continue
-            for y in range(y0, y1, y1 - y0 if together else 1):
-                builder.configure(Unit.VECTOR, y_stride=a.pitch, x_count=count, x_stride=cols, tap1_count=1,
-                                  tap0_count=2, tap0_stride=b.address(y) - a.address(y), out_y_stride=target.pitch,
-                                  out_x_stride=cols, **self.registers)
-                builder.vector([a.rows(*span), b.rows(*span)], [target.rows(*span)], function=self.function,
-                               columns=columns, y_count=y1 - y0 if together else 1,
-                               in_address=a.address(y) + first, out_address=target.address(y) + first)
-
-
-def _last_row(geometry, y1):
-    """Input rows that output rows before y1 of a window without dilation need, from the first."""
-    return (y1 - 1) * geometry.stride[0] - geometry.before[0] + geometry.kernel[0]
+    def _emit_rows(self, builder, a, b, target, part, line, span):
+        (y0, y1), (first, count, columns), cols = part, line, builder.config.cols
+        address_a, address_b = (t.address(y0 + skip) + first for t, skip in zip((a, b), self.skip))
+        reads = [t.rows(span[0] + skip, span[1] + skip) for t, skip in zip((a, b), self.skip)]
+        builder.configure(Unit.VECTOR, y_stride=a.pitch, x_count=count, x_stride=cols, tap1_count=1, tap0_count=2,
+                          tap0_stride=address_b - address_a, out_y_stride=target.pitch, out_x_stride=cols,
+                          **self.registers)
+        builder.vector(reads, [target.rows(*span)], function=self.function, columns=columns, y_count=y1 - y0,
+                       in_address=address_a, out_address=target.address(y0) + first)

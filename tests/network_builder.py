@@ -1,0 +1,98 @@
+"""Writes .tflite networks of several operators with random weights, whose activations use the range of int8."""
+
+import numpy as np
+from model_builder import Spec, constant, model, serialise
+
+__all__ = ["Network"]
+
+
+class Network:
+    """A network that grows operator by operator; each method returns the number of its output tensor.
+
+    Parameters
+    ----------
+    seed : int
+    shape : of the input
+    dtype : of the input
+    """
+
+    def __init__(self, seed, shape, dtype=np.int8):
+        self._rng = np.random.default_rng(seed)
+        self._tensors, self._operators = [], []
+        self.input = self.tensor(shape, dtype=dtype)
+
+    def serialise(self, *outputs):
+        """The file's bytes."""
+        return serialise(model(self._tensors, self._operators, [self.input], outputs))
+
+    def tensor(self, shape, **more):
+        """A tensor of about the range -2.5 to 2.5."""
+        dtype = more.get("dtype", np.int8)
+        zero = int(self._rng.integers(-20, 20)) + (128 if dtype == np.uint8 else 0)
+        self._tensors.append(Spec(tuple(int(n) for n in shape), **{"scale": 0.02, "zero_point": zero, **more}))
+        return len(self._tensors) - 1
+
+    def constant(self, values):
+        """An int32 constant."""
+        self._tensors.append(constant(values))
+        return len(self._tensors) - 1
+
+    def add(self, kind, inputs, shape, options=None, **more):
+        """Any operator."""
+        output = self.tensor(shape, **more)
+        self._operators.append((kind, inputs, [output], options))
+        return output
+
+    def shape(self, tensor):
+        """Shape of a tensor."""
+        return self._tensors[tensor].shape
+
+    def _weights(self, x, shape, axis, contraction):
+        """Numbers of weights and bias that keep the variance of their input."""
+        channels = shape[axis]
+        scale = self._rng.uniform(0.6, 1.4, channels) / (70 * contraction ** 0.5)
+        self._tensors.append(Spec(shape, scale, 0, data=self._rng.integers(-127, 128, shape, np.int8), axis=axis))
+        bias = self._rng.integers(-2000, 2000, channels, np.int32)
+        self._tensors.append(Spec(bias.shape, scale * self._tensors[x].scale, 0, np.int32, bias))
+        return len(self._tensors) - 2, len(self._tensors) - 1
+
+    def _slide(self, x, kernel, stride, valid):
+        sizes = self.shape(x)[1:3]
+        return tuple((n - kernel) // stride + 1 if valid else -(-n // stride) for n in sizes)
+
+    def convolution(self, x, channels, kernel=3, stride=1, valid=False, relu=False, dilation=1):
+        """CONV_2D with a square kernel."""
+        depth = self.shape(x)[3]
+        weights = self._weights(x, (channels, kernel, kernel, depth), 0, kernel * kernel * depth)
+        image = self._slide(x, (kernel - 1) * dilation + 1, stride, valid)
+        return self.add("CONV_2D", [x, *weights], (1, *image, channels), ("Conv2DOptions", {
+            "padding": int(valid), "strideH": stride, "strideW": stride, "fusedActivationFunction": int(relu),
+            "dilationHFactor": dilation, "dilationWFactor": dilation}))
+
+    def depthwise(self, x, kernel=3, stride=1):
+        """DEPTHWISE_CONV_2D with a square kernel and padding."""
+        depth = self.shape(x)[3]
+        weights = self._weights(x, (1, kernel, kernel, depth), 3, kernel * kernel)
+        return self.add("DEPTHWISE_CONV_2D", [x, *weights], (1, *self._slide(x, kernel, stride, False), depth), (
+            "DepthwiseConv2DOptions", {"padding": 0, "strideH": stride, "strideW": stride, "depthMultiplier": 1,
+                                       "dilationHFactor": 1, "dilationWFactor": 1}))
+
+    def fully_connected(self, x, outputs):
+        """FULLY_CONNECTED."""
+        size = int(np.prod(self.shape(x)))
+        weights = self._weights(x, (outputs, size), 0, size)
+        return self.add("FULLY_CONNECTED", [x, *weights], (1, outputs), ("FullyConnectedOptions", {}))
+
+    def sum(self, a, b):
+        """ADD."""
+        return self.add("ADD", [a, b], np.broadcast_shapes(self.shape(a), self.shape(b)), ("AddOptions", {}))
+
+    def pool(self, kind, x, kernel, stride):
+        """MAX_POOL_2D or AVERAGE_POOL_2D without padding."""
+        return self.add(kind, [x], (1, *self._slide(x, kernel, stride, True), self.shape(x)[3]), ("Pool2DOptions", {
+            "padding": 1, "strideH": stride, "strideW": stride, "filterHeight": kernel, "filterWidth": kernel}),
+            zero_point=self._tensors[x].zero_point)
+
+    def mean(self, x):
+        """MEAN over the pixels."""
+        return self.add("MEAN", [x, self.constant([1, 2])], (1, self.shape(x)[3]), ("ReducerOptions", {}))
