@@ -23,7 +23,8 @@ def _names(enum):
 _KINDS = _names(schema.BuiltinOperator)
 _TYPES = _names(schema.TensorType)
 _ENUMS = {"activation": _names(schema.ActivationFunctionType), "padding": _names(schema.Padding)}
-_DTYPES = {"INT8": np.int8, "INT16": np.int16, "INT32": np.int32, "INT64": np.int64, "FLOAT32": np.float32}
+_DTYPES = {"INT8": np.int8, "UINT8": np.uint8, "INT16": np.int16, "INT32": np.int32, "INT64": np.int64,
+           "FLOAT32": np.float32}
 #: Options whose name in the schema is not the plain one in another spelling.
 _PLAIN_NAMES = {"fused_activation_function": "activation", "dilation_h_factor": "dilation_h",
                 "dilation_w_factor": "dilation_w", "filter_height": "filter_h", "filter_width": "filter_w"}
@@ -132,7 +133,7 @@ def _quantisation(table, shape, dtype, where):
     scale = np.array(_list(table.scale if table else None), np.float32)
     zero_point = np.array(_list(table.zeroPoint if table else None), np.int64)
     axis = int(table.quantizedDimension) if table else 0
-    if dtype != np.int8 or not scale.size:
+    if dtype not in (np.int8, np.uint8) or not scale.size:
         return scale, zero_point, axis
     if not zero_point.size:
         zero_point = np.zeros(scale.size, np.int64)
@@ -141,9 +142,10 @@ def _quantisation(table, shape, dtype, where):
                          "expected one, or one for each index")
     # Within these bounds no quotient of scales leaves float32; dead channels have scales down to about 1e-11.
     in_range = (scale >= 1e-30) & (scale <= 1e8)
-    if scale.size != zero_point.size or not np.all(in_range & (zero_point >= -128) & (zero_point <= 127)):
+    low, high = np.iinfo(dtype).min, np.iinfo(dtype).max
+    if scale.size != zero_point.size or not np.all(in_range & (zero_point >= low) & (zero_point <= high)):
         raise ModelError(f"{where} has scales or zero points out of range, expected scales between 1e-30 and 1e8 and "
-                         "as many zero points between -128 and 127")
+                         f"as many zero points between {low} and {high}")
     return scale, zero_point, axis
 
 
@@ -211,13 +213,16 @@ def _check_types(graph, operator, constants, where):
                                  "expected a fully int8 model")
             raise ModelError(f"{where} works on floats (tensor {index}), expected a fully int8 model; "
                              "float is allowed only from an input into QUANTIZE and from DEQUANTIZE to an output")
-        if tensor.dtype not in (np.int8, np.float32):
-            raise ModelError(f"{where} has {tensor.dtype} activations (tensor {index}), expected int8")
+        at_end = operator.kind == "QUANTIZE" and index in (*graph.inputs, *graph.outputs)
+        if tensor.dtype not in (np.int8, np.float32) and not (tensor.dtype == np.uint8 and at_end):
+            raise ModelError(f"{where} has {tensor.dtype} activations (tensor {index}), expected int8; uint8 is "
+                             "allowed only from an input into QUANTIZE and from QUANTIZE to an output")
     for tensor in fixed:
         if tensor.dtype not in (np.int8, np.int32, np.int64):
             raise ModelError(f"{where} has a {tensor.dtype} constant (tensor {tensor.index}), expected int8 or int32")
     for place, index in enumerate((*operator.inputs, *operator.outputs)):
         tensor = graph.tensors[index]
         several = operator.kind in _WEIGHTED and place == 1
-        if index >= 0 and tensor.dtype == np.int8 and not (len(tensor.scale) == 1 or (several and len(tensor.scale))):
+        right = len(tensor.scale) == 1 or (several and len(tensor.scale))
+        if index >= 0 and tensor.dtype in (np.int8, np.uint8) and not right:
             raise ModelError(f"{where} has tensor {index} with {len(tensor.scale)} scales, expected one")

@@ -47,6 +47,10 @@ class Network:
         """Shape of a tensor."""
         return self._tensors[tensor].shape
 
+    def zero_point(self, tensor):
+        """Zero point of a tensor."""
+        return self._tensors[tensor].zero_point
+
     def _weights(self, x, shape, axis, contraction):
         """Numbers of weights and bias that keep the variance of their input."""
         channels = shape[axis]
@@ -83,6 +87,14 @@ class Network:
         weights = self._weights(x, (outputs, size), 0, size)
         return self.add("FULLY_CONNECTED", [x, *weights], (1, outputs), ("FullyConnectedOptions", {}))
 
+    def transpose_convolution(self, x, channels):
+        """TRANSPOSE_CONV of twice the size."""
+        _, height, width, depth = self.shape(x)
+        shape = self.constant([1, 2 * height, 2 * width, channels])
+        weights, bias = self._weights(x, (channels, 3, 3, depth), 0, 9 * depth)
+        return self.add("TRANSPOSE_CONV", [shape, weights, x, bias], (1, 2 * height, 2 * width, channels), (
+            "TransposeConvOptions", {"padding": 0, "strideH": 2, "strideW": 2}))
+
     def sum(self, a, b):
         """ADD."""
         return self.add("ADD", [a, b], np.broadcast_shapes(self.shape(a), self.shape(b)), ("AddOptions", {}))
@@ -91,7 +103,7 @@ class Network:
         """MAX_POOL_2D or AVERAGE_POOL_2D without padding."""
         return self.add(kind, [x], (1, *self._slide(x, kernel, stride, True), self.shape(x)[3]), ("Pool2DOptions", {
             "padding": 1, "strideH": stride, "strideW": stride, "filterHeight": kernel, "filterWidth": kernel}),
-            zero_point=self._tensors[x].zero_point)
+            zero_point=self.zero_point(x))
 
     def mean(self, x):
         """MEAN over the pixels."""

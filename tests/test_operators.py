@@ -51,6 +51,16 @@ def test_shared_operators(shared):
     assert checked == 30 and not wrong
 
 
+@pytest.mark.parametrize("kind, scale, zero", [("LOGISTIC", 1 / 256, -128), ("TANH", 1 / 128, 0)])
+def test_functions_where_results_are_all_but_halves(tmp_path, kind, scale, zero):
+    # With scales that are powers of two many results lie so near to a half that fixed point and floats round apart.
+    for exponent in range(-11, 3):
+        for zero_in in (-128, 0, 5):
+            model = one_operator(kind, [Spec((256,), 2.0 ** exponent, zero_in)], Spec((256,), scale, zero))
+            (tmp_path / "m.tflite").write_bytes(model)
+            assert differences(model, tflite.load(tmp_path / "m.tflite"), [EVERY_INT8]) == []
+
+
 @pytest.mark.parametrize("name", ["ad01_int8", "kws_ref_model", "pretrainedResnet_quant", "vww_96_int8"])
 def test_models(shared, name):
     path = shared / "models" / f"{name}.tflite"

@@ -1,10 +1,11 @@
 """Operators on single elements: activation functions and changes of quantisation. They take an input of any shape."""
 
 import numpy as np
-from systolith.sim.arithmetic import quantise_multiplier, rdbpot, requantise, round_half_away
+from systolith.sim.arithmetic import INT32_MAX, quantise_multiplier, rdbpot, requantise, round_half_away
 
 from ..graph import activation_range
 from ..quantisation import rescale_factor
+from .fixed_point import exponential, quotient, reciprocal
 
 __all__ = ["dequantize", "exp", "hard_swish", "leaky_relu", "logistic", "quantize", "relu", "relu6", "tanh"]
 
@@ -15,10 +16,13 @@ def _float_ratio(node):
 
 
 def quantize(node, x):
-    """From float, or from another int8 scale, to the output's scale."""
+    """From float, or from another scale of int8 or uint8, to the output's scale."""
     if x.dtype == np.float32:
-        return node.clamp(round_half_away(np.clip(x / node.output.scale[0], -1e9, 1e9)) + node.output.zero_point[0])
-    return node.finish(node.centred(0, x), rescale_factor(node.inputs[0], node.output))
+        values = round_half_away(np.clip(x / node.output.scale[0], -1e9, 1e9))
+    else:
+        values = requantise(node.centred(0, x), *quantise_multiplier(rescale_factor(node.inputs[0], node.output)))
+    limits = np.iinfo(node.output.dtype)
+    return np.clip(values + node.output.zero_point[0], limits.min, limits.max)
 
 
 def dequantize(node, x):
@@ -82,13 +86,32 @@ def _by_function(node, x, function):
     return node.clamp(round_half_away(scaled) + node.output.zero_point[0])
 
 
+def _saturating(node, x, function, bits, low):
+    """A function of Q4.27 to Q0.31, in units of 2**-bits, from -128 at -16 or below to 127 at 16 or above."""
+    values = node.centred(0, x)
+    multiplier, shift = (int(value) for value in quantise_multiplier(float(node.inputs[0].scale[0]) * (1 << 27)))
+    radius = int(15 * (1 << 27) / 2.0 ** shift)
+    result = np.clip(rdbpot(function(requantise(values, multiplier, shift)), 31 - bits) + low, -128, 127)
+    return np.where(values <= -radius, -128, np.where(values >= radius, 127, result))
+
+
+def _logistic(a):
+    positive = reciprocal(exponential(-np.abs(a), 4))
+    return np.where(a > 0, positive, np.where(a < 0, INT32_MAX - positive, 1 << 30))
+
+
 def logistic(node, x):
-    """1 / (1 + e**-x)."""
+    """1 / (1 + e**-x), in fixed point where the output has the scale that TensorFlow Lite gives it."""
+    if (node.output.scale[0], node.output.zero_point[0]) == (1 / 256, -128):
+        return _saturating(node, x, _logistic, 8, -128)
     return _by_function(node, x, lambda v: np.float32(1) / (np.float32(1) + np.exp(-v)))
 
 
 def tanh(node, x):
-    """Hyperbolic tangent."""
+    """Hyperbolic tangent, in fixed point where the output has the scale that TensorFlow Lite gives it."""
+    if (node.output.scale[0], node.output.zero_point[0]) == (1 / 128, 0):
+        # Of 2a, which is a with a bit more before its point.
+        return _saturating(node, x, lambda a: np.sign(a) * quotient(exponential(-np.abs(a), 5)), 7, 0)
     return _by_function(node, x, np.tanh)
 
 

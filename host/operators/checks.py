@@ -33,7 +33,7 @@ def check(graph, operator):
     _need(operator.options.get("activation", "NONE") in ("NONE", "RELU", "RELU6", "RELU_N1_TO_1"),
           f"has the activation {operator.options.get('activation')}, expected none or a kind of RELU")
     for tensor in tensors[_OPERANDS.get(operator.kind, slice(1))]:
-        _need(tensor.dtype in (np.int8, np.float32),
+        _need(tensor.dtype in (np.int8, np.float32) or (tensor.dtype, operator.kind) == (np.uint8, "QUANTIZE"),
               f"computes on {tensor.dtype} (tensor {tensor.index}), expected int8")
     output = graph.tensors[operator.outputs[0]]
     try:
