@@ -68,8 +68,8 @@ def test_memories_are_overrun_in_every_way(graph):
         "CONV_2D", "DEPTHWISE_CONV_2D", "ADD", "LEAKY_RELU"}
     assert {layer.op for layer in program.layers if layer.unit == "host"} <= {"RESHAPE"}
     assert len(program.weights) > 2 and len(program.instructions) > 2
-    for image, weights in zip(program.instructions, program.weights):
-        assert len(image) <= 16 * TINY.instruction_depth and len(weights) <= TINY.weight_memory_rows
+    assert all(len(image) <= 16 * TINY.instruction_depth for image in program.instructions)
+    assert all(len(image) <= TINY.weight_memory_rows for image in program.weights)
     for step in program.steps:
         assert all(t.base + t.size <= TINY.unified_buffer_bytes for t in step.layouts.values())
 
