@@ -39,7 +39,7 @@ class ArrayColumn(Component):
     ----------
     rows : int
     kind : str
-        `Config.multiplier`.
+        Of `systolith.rtl.terms.term`.
 
     Members
     -------
@@ -98,6 +98,8 @@ class ArrayBand(Component):
     rows, cols : int
     kind : str
         `Config.multiplier`.
+    adders : int
+        How many columns, from the east, multiply in adders instead of DSP blocks; only of "winograd".
 
     Members
     -------
@@ -112,10 +114,11 @@ class ArrayBand(Component):
     Column c runs c cycles behind column 0, which is as `ArrayColumn`.
     """
 
-    def __init__(self, rows, cols, kind):
+    def __init__(self, rows, cols, kind, adders):
         self.rows = rows
         self.cols = cols
         self.kind = kind
+        self.adders = adders
         sums = sum_width(rows) * cols
         super().__init__({
             "west": In(EASTBOUND * cells(rows)), "east": Out(EASTBOUND * cells(rows)), "weights": In(8 * cols),
@@ -125,19 +128,21 @@ class ArrayBand(Component):
     @property
     def stamp_key(self):
         """What makes two bands equal."""
-        return self.rows, self.cols, self.kind
+        return self.rows, self.cols, self.kind, self.adders
 
     def elaborate(self, platform):
         m = Module()
         if self.cols == 1:
-            column = place(m, "column", ArrayColumn(self.rows, self.kind), platform)
+            kind = f"{self.kind}-adders" if self.adders else self.kind
+            column = place(m, "column", ArrayColumn(self.rows, kind), platform)
             m.d.comb += [column.west.eq(self.west), column.weight.eq(self.weights), column.start.eq(self.starts),
                          self.sums.eq(column.sum), self.east.eq(column.east)]
             return m
         half = self.cols // 2
         split = half * sum_width(self.rows)
-        near, far = (place(m, name, ArrayBand(self.rows, cols, self.kind), platform)
-                     for name, cols in (("near", half), ("far", self.cols - half)))
+        far_adders = min(self.adders, self.cols - half)
+        near, far = (place(m, name, ArrayBand(self.rows, cols, self.kind, adders), platform) for name, cols, adders in (
+            ("near", half, self.adders - far_adders), ("far", self.cols - half, far_adders)))
         m.d.comb += [
             near.west.eq(self.west), far.west.eq(near.east), self.east.eq(far.east),
             near.weights.eq(self.weights[:8 * half]), far.weights.eq(self.weights[8 * half:]),
@@ -210,7 +215,7 @@ class SystolicArray(Component):
         vector = Cat(self.activations[:8], Const(0, 8), self.activations[8:]) if single else self.activations
         activations = place(m, "activation_skew", Skew(count, LANE), platform)
         weights = place(m, "weight_skew", Skew(cols, 8), platform)
-        array = place(m, "cells", ArrayBand(rows, cols, kind), platform)
+        array = place(m, "cells", ArrayBand(rows, cols, kind, self.config.adder_columns), platform)
         m.d.comb += [
             activations.d.eq(Cat(Cat(vector.word_select(i, 16), self.switch) for i in range(count))),
             array.west.eq(Cat(Cat(activations.q.word_select(i, LANE), self.shift & takes_part[max(0, 2 * i - single)])

@@ -59,6 +59,7 @@ class Config:
     tag_depth: int = _doc(128, "counter snapshots that Tag can record")
     packet_bytes: int = _doc(1024, "longest packet payload in bytes")
     multiplier: str = _doc("portable", f"kind of multiplier in the MAC cells: {', '.join(MULTIPLIERS)}")
+    adder_columns: int = _doc(0, "columns, from the east, of 'winograd' cells that multiply in adders, not DSPs")
 
     def __post_init__(self):
         def need(condition, name, expected):
@@ -99,6 +100,9 @@ class Config:
         need(max(64, self.cols + 5) <= self.packet_bytes <= 4096, "packet_bytes",
              f"between {max(64, self.cols + 5)} and 4096")
         need(self.multiplier in MULTIPLIERS, "multiplier", f"one of {', '.join(MULTIPLIERS)}")
+        most = self.cols if self.multiplier == "winograd" else 0
+        need(0 <= self.adder_columns <= most, "adder_columns",
+             f"between 0 and {most} with multiplier {self.multiplier!r}")
 
     @property
     def macs(self):

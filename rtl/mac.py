@@ -44,7 +44,7 @@ class MacCell(Component):
     Parameters
     ----------
     kind : str
-        `Config.multiplier`.
+        Of `systolith.rtl.terms.term`.
     rows : int
         2, or 1: then the second activation must be 0.
     width : int

@@ -4,10 +4,12 @@ from amaranth.hdl import Module, Signal, signed, unsigned
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out, Signature
 
+from .delay import delayed
 from .multiplier import Multiplier
+from .product import Product
 from .stamp import place
 
-__all__ = ["PAIR", "DspTerm", "PortableTerm", "TermSignature", "WinogradTerm", "term"]
+__all__ = ["PAIR", "DspTerm", "PortableTerm", "TermSignature", "WinogradAddersTerm", "WinogradTerm", "term"]
 
 #: Activations, or weights, of the two rows of a cell; the northern one first.
 PAIR = data.ArrayLayout(signed(8), 2)
@@ -112,17 +114,32 @@ class WinogradTerm(Component):
     def elaborate(self, platform):
         m = Module()
         activations, weights = (Signal(PAIR, name=name, reset_less=True) for name in ("activation", "weight"))
-        left, right = (Signal(signed(9), name=name, reset_less=True) for name in ("left", "right"))
-        term = Signal.like(self.term, name="product", reset_less=True)
-        multiplier = place(m, "multiplier", Multiplier(9), platform)
-        m.d.sync += [activations.eq(self.activations), left.eq(activations[0] + weights[1]),
-                     right.eq(activations[1] + weights[0]), term.eq(multiplier.product[0])]
+        m.d.sync += activations.eq(self.activations)
         with m.If(self.switch):
             m.d.sync += weights.eq(self.weights)
-        m.d.comb += [multiplier.a[0].eq(left), multiplier.b[0].eq(right), self.term.eq(term)]
+        left, right = (Signal(signed(9), name=name) for name in ("left", "right"))
+        m.d.comb += [left.eq(activations[0] + weights[1]), right.eq(activations[1] + weights[0]),
+                     self.term.eq(self._product(m, left, right, platform))]
         return m
+
+    def _product(self, m, left, right, platform):
+        """Their product, LATENCY - 1 cycles later."""
+        multiplier = place(m, "multiplier", Multiplier(9), platform)
+        m.d.comb += [multiplier.a[0].eq(delayed(m, left, 1)), multiplier.b[0].eq(delayed(m, right, 1))]
+        return delayed(m, multiplier.product[0], 1)
+
+
+class WinogradAddersTerm(WinogradTerm):
+    """`WinogradTerm` of adders, for the columns for which there are no DSP blocks."""
+
+    def _product(self, m, left, right, platform):
+        sums = signed(9)
+        multiplier = place(m, "multiplier", Product(sums, sums, dsp=False), platform)
+        m.d.comb += [multiplier.a.eq(left), multiplier.b.eq(right)]
+        return delayed(m, multiplier.product, self.LATENCY - 1 - Product.latency(sums))
 
 
 def term(kind):
-    """Class of the terms of a `Config.multiplier`."""
-    return {"portable": PortableTerm, "dsp": DspTerm, "winograd": WinogradTerm}[kind]
+    """Class of the terms of a `Config.multiplier`, or of "winograd-adders"."""
+    return {"portable": PortableTerm, "dsp": DspTerm, "winograd": WinogradTerm,
+            "winograd-adders": WinogradAddersTerm}[kind]

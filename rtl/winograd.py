@@ -13,6 +13,7 @@ from amaranth.lib.wiring import Component, In, Out
 from .delay import delayed
 from .mac import MacCell, sum_width
 from .multiplier import Multiplier
+from .product import Product
 from .stamp import place
 
 __all__ = ["ActivationCorrection", "ColumnPair", "ColumnPairLayout", "WeightCorrection"]
@@ -89,7 +90,7 @@ class ColumnPairLayout(data.StructLayout):
 
 
 class ColumnPair(Component):
-    """Sums of the products of weights in two columns, by one multiplier.
+    """Sums of the products of weights in two columns, by one multiplier of adders: DSP blocks are left to the cells.
 
     Each column has a product every other cycle at most, and the eastern one is a cycle behind: they never meet.
 
@@ -134,14 +135,12 @@ class ColumnPair(Component):
         m.d.sync += [middle.eq(self.west), east.eq(middle)]
         m.d.comb += self.east.eq(east)
 
-        multiplier = place(m, "multiplier", Multiplier(8), platform)
-        product = Signal(signed(16))
-        previous = [Signal(signed(8), name=f"previous{n}", reset_less=True) for n in range(2)]
-        factors = [Mux(self.west.pair, *columns) for columns in ((self.weights[0], self.weights[1]), previous)]
-        m.d.comb += [
-            Cat(multiplier.a, multiplier.b).eq(Cat(delayed(m, factor, 1) for factor in factors)),
-            product.eq(delayed(m, multiplier.product[0], self.PRODUCT - 1 - Multiplier.LATENCY)),
-        ]
+        weight = signed(8)
+        multiplier = place(m, "multiplier", Product(weight, weight, dsp=False), platform)
+        product = delayed(m, multiplier.product, self.PRODUCT - Product.latency(weight))
+        previous = [Signal(weight, name=f"previous{n}", reset_less=True) for n in range(2)]
+        m.d.comb += [factor.eq(Mux(self.west.pair, *columns)) for factor, columns in (
+            (multiplier.a, (self.weights[0], self.weights[1])), (multiplier.b, previous))]
         for n, control in enumerate((self.west, middle)):
             total, start = (Signal(signed(self.width), name=f"{name}{n}", reset_less=True)
                             for name in ("total", "start"))

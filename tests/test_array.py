@@ -90,3 +90,10 @@ def test_long_tiles_follow_without_a_gap(rows, cols, multiplier):
 def test_rows_of_a_tile_may_come_with_gaps(rows, multiplier):
     config = Config(rows=rows, cols=3, requantise_lanes=1, multiplier=multiplier)
     run(config, [1, 7, 2, 5, 1, 1, 9, 3], np.random.default_rng(4), gaps=0.4)
+
+
+def test_columns_of_adders_are_as_the_others(multiplier):
+    # Of the configuration: only winograd has them.
+    columns = 2 if multiplier == "winograd" else 0
+    config = Config(rows=5, cols=3, requantise_lanes=1, multiplier=multiplier, adder_columns=columns)
+    run(config, [1, 1, 4, 6, 1], np.random.default_rng(5))

@@ -10,7 +10,7 @@ from systolith.rtl.terms import WinogradTerm
 def term(kind, a, w):
     """What a cell adds for two activations and weights."""
     products = a[0] * w[0] + a[1] * w[1]
-    return products + a[0] * a[1] + w[0] * w[1] if kind == "winograd" else products
+    return products + a[0] * a[1] + w[0] * w[1] if kind.startswith("winograd") else products
 
 
 def simulate(dut, bench):
@@ -28,7 +28,7 @@ def test_sum_width_holds_extremes_and_no_more():
 
 
 @pytest.mark.parametrize("rows", [1, 2])
-@pytest.mark.parametrize("kind, latency", [("portable", 3), ("dsp", 5), ("winograd", 7)])
+@pytest.mark.parametrize("kind, latency", [("portable", 3), ("dsp", 5), ("winograd", 7), ("winograd-adders", 7)])
 def test_cell(kind, latency, rows):
     rng = np.random.default_rng(1)
     cycles = 400
