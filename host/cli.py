@@ -12,8 +12,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 from systolith.rtl import isa
 from systolith.rtl.config import PRESETS, Config, load_config
 
-from .cli_common import as_command, json_option, print_json
-from .cli_fpga import boards, build, flash
+from .cli_common import DefaultGroup, as_command, json_option, print_json
+from .cli_fpga import bench_fpga, boards, build, flash
 from .devices import DEVICES, open_device
 from .inputs import InputError, load_inputs, random_inputs
 from .program import Program
@@ -242,7 +242,12 @@ def info(config_name, as_json):
         print_info(facts)
 
 
-@main.command()
+@main.group(cls=DefaultGroup)
+def bench():
+    """Measure models (the default), or the array on an FPGA."""
+
+
+@bench.command("models")
 @click.argument("models", nargs=-1)
 @_config
 @click.option("--device", default="rtl", show_default=True, type=click.Choice(list(DEVICES)))
@@ -251,7 +256,7 @@ def info(config_name, as_json):
 @click.option("--plot", "plot_path", metavar="FILE", help="With tpu-v1: draw the sensitivity study (.png, .svg).")
 @json_option
 @as_command
-def bench(models, config_name, device, build, plot_path, as_json):
+def bench_models(models, config_name, device, build, plot_path, as_json):
     """Measure MODELS (.tflite; by default the four MLPerf Tiny models in ../shared/models).
 
     `systolith bench tpu-v1` instead runs six networks of the size of TPU v1's on the cycle model and prints its Table 3
@@ -278,6 +283,9 @@ def bench(models, config_name, device, build, plot_path, as_json):
         print_json(report)
     else:
         print_bench(report)
+
+
+bench.add_command(bench_fpga)
 
 
 def _bench_v1(plot_path, as_json):

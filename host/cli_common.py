@@ -6,7 +6,7 @@ import json
 import click
 from systolith.rtl.errors import UserError
 
-__all__ = ["as_command", "json_option", "print_json"]
+__all__ = ["DefaultGroup", "as_command", "json_option", "print_json"]
 
 
 class _Failure(click.ClickException):
@@ -26,6 +26,17 @@ def as_command(function):
         except OSError as error:
             raise _Failure(f"{error.filename}: {error.strerror}") from None
     return wrapped
+
+
+class DefaultGroup(click.Group):
+    """Commands of which the first one added is meant where none is named."""
+
+    def parse_args(self, ctx, args):
+        """Puts the name of the default in front of other words; help alone is the group's."""
+        names = list(self.commands)
+        if not args or args[0] not in (*names, *ctx.help_option_names):
+            args = [names[0], *args]
+        return super().parse_args(ctx, args)
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the same facts as JSON.")

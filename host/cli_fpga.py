@@ -1,12 +1,13 @@
-"""The commands for boards: `boards`, `build`, `flash`."""
+"""The commands for FPGAs: `boards`, `build`, `flash`, `bench fpga`."""
 
 import contextlib
 import shlex
+import tempfile
 from pathlib import Path
 
 import click
 from rich.markup import escape
-from systolith.rtl.config import PRESETS, load_config
+from systolith.rtl.config import MULTIPLIERS, PRESETS, Config, load_config
 from systolith.rtl.uart import DEFAULT_BAUD
 from systolith.synth.boards import BOARDS, load_board
 
@@ -14,7 +15,7 @@ from .cli_common import as_command, json_option, print_json
 from .inputs import InputError
 from .report import console, status_console
 
-__all__ = ["boards", "build", "flash"]
+__all__ = ["bench_fpga", "boards", "build", "flash"]
 
 _folder = click.option("-o", "--output", "folder", metavar="DIR", help="Build folder; by default build/BOARD.")
 
@@ -103,3 +104,30 @@ def flash(board, permanent, dry_run, folder):
     with status_console.status(f"loading {board.name}"):
         bitstream = flash(board, folder, permanent)
     console.print(f"{board.name} runs {bitstream}", highlight=False)
+
+
+@click.command("fpga")
+@click.option("--array", is_flag=True, help="The systolic array alone, between shift registers.")
+@click.option("--rows", default=16, show_default=True)
+@click.option("--cols", default=16, show_default=True)
+@click.option("--family", default="ecp5", show_default=True, type=click.Choice(["ecp5", "ice40", "gowin"]))
+@click.option("--multiplier", default="winograd", show_default=True, type=click.Choice(MULTIPLIERS))
+@click.option("--adder-columns", default=0, show_default=True, help="Columns that multiply in adders, not DSPs.")
+@click.option("--seeds", default=3, show_default=True, type=click.IntRange(min=1), help="Placements; median of Fmax.")
+@json_option
+@as_command
+def bench_fpga(array, rows, cols, family, multiplier, adder_columns, seeds, as_json):
+    """Place and route the array alone: Fmax, and what it takes of the part for each multiply-accumulate."""
+    from systolith.synth.array_bench import measure_array
+
+    if not array:
+        raise InputError("bench fpga measures the array, with --array; `systolith build BOARD` measures a whole chip")
+    config = Config(rows=rows, cols=cols, requantise_lanes=1, multiplier=multiplier, adder_columns=adder_columns)
+    with tempfile.TemporaryDirectory() as folder, _stages() as show:
+        report = measure_array(config, family, seeds, folder, show)
+    if as_json:
+        print_json(report)
+        return
+    console.print(f"{rows}x{cols} {multiplier} on {report['part']}: {report['fmax_mhz']:.1f} MHz (median of {seeds}), "
+                  f"{report['peak_gops']} GOPS; {report['lut']} LUT ({report['lut_per_mac']} a MAC), {report['ff']} FF "
+                  f"({report['ff_per_mac']}), {report['dsp']} DSP", highlight=False)

@@ -1,5 +1,6 @@
 """What the systolic array alone takes of an FPGA and how fast it is, so that it compares with other arrays."""
 
+import functools
 import json
 from statistics import median
 
@@ -33,7 +34,8 @@ def measure_array(config, family, seeds, folder, progress=None):
         How many placements to try.
     folder : Path
         Where the tools work.
-    progress : callable (text, done, total), optional
+    progress : callable (stage, line), optional
+        Gets the lines that the tools print.
 
     Returns
     -------
@@ -50,16 +52,15 @@ def measure_array(config, family, seeds, folder, progress=None):
     board, freq = FAMILIES[family]
     part = BOARDS[board].part
     harness = ScanHarness(SystolicArray(config))
-    show = progress or (lambda text, done, total: None)
-    stages = seeds + 1
-    netlist = synthesise(convert(harness, _TOP, cells=CELLS[family]), _TOP, part, folder)
-    show("synthesise, place and route", 1, stages)
+    def lines(stage):
+        return progress and functools.partial(progress, stage)
+
+    netlist = synthesise(convert(harness, _TOP, cells=CELLS[family]), _TOP, part, folder, progress=lines("synthesise"))
     taken = _cells(json.loads(netlist.read_text()), harness, family)
     fmax = []
     for seed in range(1, seeds + 1):
-        report = place_and_route(part, folder, freq=freq, seed=seed)
+        report = place_and_route(part, folder, freq=freq, seed=seed, progress=lines(f"place and route, seed {seed}"))
         fmax += clocks(report).values()
-        show("synthesise, place and route", 1 + seed, stages)
     macs = config.macs
     return {
         "family": family, "part": " ".join(part.options), "rows": config.rows, "cols": config.cols, "macs": macs,
