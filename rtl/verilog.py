@@ -20,10 +20,12 @@ attrmap {_ATTRIBUTES}
 attrmap -modattr {_ATTRIBUTES}
 write_verilog -norename
 """
+# Without `opt -full`, which merges multiplexers of unrelated bits so that a simulation sees loops that are none.
 _FLAT = """
 proc
 flatten
-opt -full
+opt
+opt_clean -purge
 write_verilog -noattr
 """
 
@@ -41,7 +43,7 @@ def convert(component, name="systolith", *, flat=False, cells=None):
     name : str
         Name of its module, and start of the names of all others.
     flat : bool
-        All logic in one module and optimised, as a fast simulation wants it, instead of readable.
+        All logic in one module, without what nothing reads, as a fast simulation wants it, instead of readable.
     cells : object, optional
         Vendor cells for a family of FPGAs, as of `systolith.synth.cells.CELLS`; without them all is portable.
 

@@ -174,7 +174,7 @@ def _verilog(config):
     cached = _cache() / f"{key}.v"
     if not cached.exists():
         with _stage("elaborate"):
-            text = convert(Tpu(config), TOP)
+            text = convert(Tpu(config), TOP, flat=True)
         with tempfile.NamedTemporaryFile("w", dir=_cache(), delete=False) as file:
             file.write(text)
         os.replace(file.name, cached)

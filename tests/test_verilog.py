@@ -35,3 +35,9 @@ def test_size_grows_with_rows_plus_cols():
     small, large = (verilog.convert(MatrixUnit(Config(rows=2, cols=cols, requantise_lanes=1))) for cols in (9, 36))
     assert large.count("\nendmodule") <= small.count("\nendmodule") + 20
     assert len(large) < 2 * len(small)
+
+
+def test_flat_text_is_one_module():
+    text = verilog.convert(MatrixUnit(CONFIG), "chip", flat=True)
+    assert [name for name in re.findall(r"^module (\w+)", text, re.MULTILINE) if "memory" not in name] == ["chip"]
+    assert len(text) < len(verilog.convert(MatrixUnit(CONFIG), "chip"))
