@@ -70,7 +70,7 @@ def missing(simulator):
     return None
 
 
-def run_bench(component, bench, config, simulator, folder, *, seed=1, rounds=1, only=None):
+def run_bench(component, bench, config, simulator, folder, *, seed=1, rounds=1, only=None, cells=None, models=()):
     """Builds the simulation of a component and runs a test bench on it.
 
     Parameters
@@ -89,6 +89,10 @@ def run_bench(component, bench, config, simulator, folder, *, seed=1, rounds=1, 
         As in `BenchSettings`.
     only : str
         Name of the one test that is run; without it, all.
+    cells : object, optional
+        Vendor cells, as of `convert`.
+    models : sequence of Path
+        Verilog of the blocks that these cells use.
 
     Errors
     ------
@@ -97,7 +101,7 @@ def run_bench(component, bench, config, simulator, folder, *, seed=1, rounds=1, 
     """
     folder = Path(folder).resolve()
     source = folder / f"{_TOP}.sv"
-    source.write_text(convert(component, _TOP))
+    source.write_text(convert(component, _TOP, cells=cells))
     inputs = [port["name"] for port in ports(component) if port["direction"] == "input" and port["width"]]
     told = BenchSettings(config, seed, rounds, inputs)
     environment = {
@@ -110,8 +114,8 @@ def run_bench(component, bench, config, simulator, folder, *, seed=1, rounds=1, 
     # cocotb's runner takes the environment of its tools from this process, and leaves it by `sys.exit` if tests fail.
     with patch.dict(os.environ, environment), patch.object(runner, "MAX_PARALLEL_BUILD_JOBS", 1):
         try:
-            tool.build(sources=[source], hdl_toplevel=_TOP, build_dir=folder, build_args=_BUILD_ARGS[simulator],
-                       timescale=("1ns", "1ps"), always=True, log_file=log)
+            tool.build(sources=[*models, source], hdl_toplevel=_TOP, build_dir=folder,
+                       build_args=_BUILD_ARGS[simulator], timescale=("1ns", "1ps"), always=True, log_file=log)
             log = folder / "test.log"
             tool.test(bench, _TOP, build_dir=folder, test_dir=folder, results_xml=str(results), seed=seed,
                       testcase=only, timescale=("1ns", "1ps"), log_file=log)

@@ -4,7 +4,7 @@ import cocotb
 import numpy as np
 from systolith.rtl.array import SystolicArray
 from systolith.rtl.mac import sum_width
-from systolith.sim.cocotb_bus import cycle, pack, start, unpack
+from systolith.sim.cocotb_bus import cycle, pack, start
 from systolith.sim.cocotb_runner import settings
 
 CORNERS = [-128, -127, -1, 0, 1, 127]
@@ -51,8 +51,11 @@ async def sums_as_by_numpy(dut, gaps):
         dut.weights.value = pack(shifts.get(now, rng.integers(-128, 128, config.cols)), 8)
         dut.shift.value = int(now in shifts)
         await cycle(dut)
-        for c, value in enumerate(unpack(dut.sums.value, config.cols, width)):
+        # Other columns may still be unknown: registers in DSP blocks have no value before their first one.
+        sums = dut.sums.value
+        for c in range(config.cols):
             if (entered := now - latency - c) in vectors:
+                value = sums[width * (c + 1) - 1:width * c].to_signed()
                 assert value == vectors[entered][2][c], (entered, c)
                 checked += 1
     assert checked == len(vectors) * config.cols

