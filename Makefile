@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN = $(VENV)/bin
 
-.PHONY: help demo test test-slow formal lint bench fpga wheel wheel-test clean
+.PHONY: help demo test test-slow formal lint bench fpga test-fpga wheel wheel-test clean
 
 help:
 	@echo "make demo        compile the chip, run the digits model on it, show the answers"
@@ -12,6 +12,7 @@ help:
 	@echo "make formal      proofs of the control blocks, by yosys and z3"
 	@echo "make bench       cycles and simulation speed of the four MLPerf Tiny models"
 	@echo "make fpga        a bitstream for each board (hours)"
+	@echo "make test-fpga   the smallest chip and the top of each board, through the FPGA tools"
 	@echo "make lint        ruff"
 	@echo "make wheel-test  build a wheel, install it elsewhere, use it"
 
@@ -27,8 +28,8 @@ $(VENV)/.installed-test: pyproject.toml | $(VENV)/pyvenv.cfg
 	@touch $@ $(VENV)/.installed
 
 $(VENV)/.installed-fpga: pyproject.toml | $(VENV)/pyvenv.cfg
-	$(BIN)/python -m pip install --quiet --editable ".[fpga]"
-	@touch $@ $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable ".[test,fpga]"
+	@touch $@ $(VENV)/.installed $(VENV)/.installed-test
 
 demo: $(VENV)/.installed
 	$(BIN)/python examples/digits/demo.py
@@ -48,6 +49,9 @@ lint: $(VENV)/.installed-test
 
 bench: $(VENV)/.installed
 	$(BIN)/systolith bench
+
+test-fpga: $(VENV)/.installed-fpga
+	$(BIN)/python -m pytest -m fpga
 
 # Goes on with the others where one fails.
 fpga: $(VENV)/.installed-fpga

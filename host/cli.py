@@ -10,10 +10,11 @@ import click
 import numpy as np
 from rich.progress import BarColumn, Progress, TextColumn
 from systolith.rtl import isa
-from systolith.rtl.config import PRESETS, Config, load_config
+from systolith.rtl.config import PRESETS, Config
 
 from .cli_common import DefaultGroup, as_command, json_option, print_json
 from .cli_fpga import bench_fpga, boards, build, flash
+from .configs import load_config
 from .devices import DEVICES, open_device
 from .inputs import InputError, load_inputs, random_inputs
 from .program import Program
@@ -32,7 +33,7 @@ __all__ = ["main"]
 
 
 _config = click.option("--config", "config_name", default="edge", show_default=True, metavar="NAME",
-                       help=f"Preset ({', '.join(PRESETS)}) or .toml file.")
+                       help=f"Preset ({', '.join(PRESETS)}), board or .toml file.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 from rich.markup import escape
-from systolith.rtl.config import MULTIPLIERS, PRESETS, Config, load_config
+from systolith.rtl.config import MULTIPLIERS, PRESETS, Config
 from systolith.rtl.uart import DEFAULT_BAUD
-from systolith.synth.boards import BOARDS, load_board
 
 from .cli_common import as_command, json_option, print_json
+from .configs import load_config
 from .inputs import InputError
 from .report import console, status_console
 
@@ -25,12 +25,15 @@ _folder = click.option("-o", "--output", "folder", metavar="DIR", help="Build fo
 @as_command
 def boards(as_json):
     """List the boards that `build` knows."""
+    from systolith.synth.boards import BOARDS
+
+    from .fpga_report import print_boards
+
     rows = [{"board": board.name, "title": board.title, "family": board.part.family, "rows": board.config.rows,
              "cols": board.config.cols, "clock_mhz": board.freq} for board in BOARDS.values()]
     if as_json:
         print_json({"boards": rows})
     else:
-        from .fpga_report import print_boards
         print_boards(rows)
 
 
@@ -51,7 +54,7 @@ def _stages():
 @click.command()
 @click.argument("board")
 @click.option("--config", "config_name", metavar="NAME",
-              help=f"Preset ({', '.join(PRESETS)}) or .toml file; by default what fits the board.")
+              help=f"Preset ({', '.join(PRESETS)}), board or .toml file; by default what fits the board.")
 @click.option("--freq", type=click.FloatRange(min=0, min_open=True), metavar="MHZ",
               help="Core clock; by default the board's.")
 @click.option("--baud", default=DEFAULT_BAUD, show_default=True, help="Of the UART.")
@@ -62,6 +65,7 @@ def _stages():
 @as_command
 def build(board, config_name, freq, baud, seed, plot_path, folder, as_json):
     """Make the bitstream of BOARD; print what it takes, how fast it is, and what models take on it."""
+    from systolith.synth.boards import load_board
     from systolith.synth.build import build, build_folder
 
     from .fpga_report import latencies, print_build, write_plot
@@ -92,6 +96,7 @@ def build(board, config_name, freq, baud, seed, plot_path, folder, as_json):
 @as_command
 def flash(board, permanent, dry_run, folder):
     """Load the bitstream of BOARD, which `build` has made, onto the board."""
+    from systolith.synth.boards import load_board
     from systolith.synth.build import build_folder
     from systolith.synth.flash import flash, flash_command
     from systolith.synth.stages import FAMILIES

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 from systolith.host.cli import main
+from systolith.host.configs import known_configs
 from systolith.host.fpga_report import latencies, print_build, write_plot
 from systolith.rtl.config import PRESETS
 from systolith.synth import tools
@@ -56,6 +57,13 @@ def test_boards_are_listed(systolith):
     rows = json.loads(systolith("boards", "--json").stdout)["boards"]
     assert [row["board"] for row in rows] == list(BOARDS) and rows[0]["rows"] == 16
     assert "ulx3s-85f" in systolith("boards").stdout
+
+
+def test_a_board_is_a_configuration(systolith):
+    info = json.loads(systolith("info", "--config", "ulx3s-85f", "--json").stdout)["config"]
+    assert info == BOARDS["ulx3s-85f"].config.as_dict()
+    assert BOARDS["ulx3s-85f"].config in known_configs() and PRESETS["edge"] in known_configs()
+    refused(systolith("info", "--config", "ulx4s", code=1), "'ulx4s' is neither a preset")
 
 
 def test_the_dry_run_prints_the_command(systolith):
