@@ -62,8 +62,11 @@ def _gowin(device, family, synthesis):
 
 # Block memories on an ECP5 or Gowin: 18 kbit, 2048 x 9 or 512 x 36. The weight memory takes a block for each column
 # and 2048 rows, the unified buffer two for each bank and 2048 rows, the accumulators two a column and 512 rows.
-_SMALL_ECP5 = dict(weight_memory_rows=4096, unified_buffer_bytes=16384, instruction_depth=512, queue_depth=8,
-                   tag_depth=32)
+_SMALL = dict(unified_buffer_bytes=16384, instruction_depth=512, queue_depth=8, tag_depth=16, multiplier="winograd")
+
+# 28 DSPs: four a column for six of the eight columns, two for each of the two lanes.
+_NANO_25F = _sized("nano", "ulx3s-25f", weight_memory_rows=4096, adder_columns=2, requantise_dsps=2,
+                   vector_multiplier="adders", **_SMALL)
 
 # docs/decisions/0012 has the budget. What is to be a DSP says so; yosys would take them for other products as well.
 _EDGE_85F = _sized("edge", "ulx3s-85f", weight_memory_rows=12288, multiplier="winograd", requantise_dsps=2,
@@ -75,20 +78,20 @@ BOARDS = {board.name: board for board in (
     Board(name="ulx3s-85f", title="Radiona ULX3S with an ECP5-85F", platform=ULX3S_85F_Platform,
           part=_ecp5("85k", "CABGA381", "-nodsp"), freq=75, loader="ulx3s", config=_EDGE_85F),
     Board(name="ulx3s-25f", title="Radiona ULX3S with an ECP5-25F", platform=ULX3S_25F_Platform,
-          part=_ecp5("25k", "CABGA381"), freq=60, loader="ulx3s", config=_sized("nano", "ulx3s-25f", **_SMALL_ECP5)),
+          part=_ecp5("25k", "CABGA381", "-nodsp"), freq=60, loader="ulx3s", config=_NANO_25F),
     Board(name="icepi-zero", title="Icepi Zero with an ECP5-25F", platform=IcepiZero1_3Platform,
-          part=_ecp5("25k", "CABGA256"), freq=60, loader="icepi-zero",
-          config=_sized("nano", "icepi-zero", **_SMALL_ECP5)),
+          part=_ecp5("25k", "CABGA256", "-nodsp"), freq=60, loader="icepi-zero",
+          config=replace(_NANO_25F, name="icepi-zero")),
     Board(name="icebreaker", title="1BitSquared iCEBreaker with an iCE40 UP5K", platform=ICEBreakerPlatform,
           part=Part("ice40", ("--up5k", "--package", "sg48")), freq=18, loader="ice40_generic",
-          config=_sized("pico", "icebreaker")),
+          config=_sized("pico", "icebreaker", multiplier="dsp", requantise_dsps=0)),
     Board(name="tang-nano-20k", title="Sipeed Tang Nano 20K with a GW2AR-18", platform=TangNano20kPlatform,
           part=_gowin("GW2AR-LV18QN88C8/I7", "GW2A-18C", "gw2a"), freq=48, loader="tangnano20k",
-          config=_sized("nano", "tang-nano-20k", **_SMALL_ECP5 | dict(weight_memory_rows=2048))),
+          config=_sized("nano", "tang-nano-20k", weight_memory_rows=2048, **_SMALL)),
     Board(name="tang-nano-9k", title="Sipeed Tang Nano 9K with a GW1NR-9", platform=TangNano9kPlatform,
           part=_gowin("GW1NR-LV9QN88PC6/I5", "GW1N-9C", "gw1n"), freq=27, loader="tangnano9k",
           config=_sized("pico", "tang-nano-9k", weight_memory_rows=4096, unified_buffer_bytes=8192,
-                        instruction_depth=512)),
+                        instruction_depth=512, multiplier="dsp")),
 )}
 
 

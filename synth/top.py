@@ -82,7 +82,7 @@ class Design:
     Members
     -------
     chip : str
-        Verilog of the chip, module `CHIP`.
+        Verilog of the chip, module `CHIP`, with the family's cells.
     top : str
         RTLIL of the rest, module `TOP`.
     constraints : str
