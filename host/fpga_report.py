@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.table import Table
 from systolith.rtl.errors import UserError
+from systolith.rtl.isa import INSTRUCTION_BYTES
 
 from .compiler.compile import compile_graph
 from .report import console
@@ -12,6 +13,9 @@ from .tflite import load
 from .trace import slices
 
 __all__ = ["latencies", "print_boards", "print_build", "write_plot"]
+
+# Operators that some chip could do; on the host they take the time.
+_WITH_MACS = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 
 _RESOURCES = {"lut": "LUT", "ff": "FF", "dsp": "DSP", "bram": "BRAM", "spram": "SPRAM"}
 
@@ -28,17 +32,40 @@ def latencies(paths, config, fmax_mhz):
     Returns
     -------
     (dict, dict)
-        Milliseconds by model; and for each model that the chip cannot hold the sentence that says why.
+        Milliseconds on the chip by model; and for each model that its memories cannot hold whole, a sentence that says
+        by how much. What the host must then send between the runs is not in the milliseconds.
     """
-    fast, refused = {}, {}
+    fast, not_fitting = {}, {}
     for path in map(Path, paths):
         try:
-            _, counters = slices(compile_graph(load(path), config))
+            program = compile_graph(load(path), config)
         except UserError as error:
-            refused[path.stem] = str(error)
-        else:
-            fast[path.stem] = round(counters["cycles"] / fmax_mhz / 1000, 4)
-    return fast, refused
+            not_fitting[path.stem] = str(error)
+            continue
+        _, counters = slices(program)
+        fast[path.stem] = round(counters["cycles"] / fmax_mhz / 1000, 4)
+        if lacks := _lacks(program):
+            sent = sum(program.traffic().values())
+            not_fitting[path.stem] = (f"{path.stem} does not fit whole: {', '.join(lacks)}; the host sends and fetches "
+                                      f"{sent:,} bytes an inference, whose time is not counted")
+    return fast, not_fitting
+
+
+def _lacks(program):
+    """Of what the chip has too little for a model, and how much the model has of it."""
+    config, lacks = program.config, []
+    if len(program.weights) > 1:
+        rows = sum(len(image) for image in program.weights)
+        lacks.append(f"{rows:,} rows of weights for a memory of {config.weight_memory_rows:,}")
+    if len(program.instructions) > 1:
+        count = sum(len(image) for image in program.instructions) // INSTRUCTION_BYTES
+        lacks.append(f"{count:,} instructions for a memory of {config.instruction_depth:,}")
+    if parts := sum(layer.parts > 0 for layer in program.layers):
+        lacks.append(f"{parts} layers whose tensors are larger than the unified buffer of "
+                     f"{config.unified_buffer_bytes:,} bytes")
+    if hosted := [layer for layer in program.layers if layer.unit == "host" and layer.op in _WITH_MACS]:
+        lacks.append(f"{len(hosted)} layers left to the host, the first one because {hosted[0].reason}")
+    return lacks
 
 
 def print_boards(boards):

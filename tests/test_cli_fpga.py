@@ -1,6 +1,7 @@
 """The commands for boards: what they print, and one sentence for everything that is wrong."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -144,7 +145,15 @@ def test_latency_is_cycles_by_clock(digits):
     assert none == {} and slow["digits"] == pytest.approx(10 * fast["digits"], rel=0.01) and slow["digits"] > 0
 
 
-def test_a_model_that_does_not_fit_is_told(digits):
-    small = replace(PRESETS["nano"], weight_memory_rows=16)
-    fast, refused = latencies([digits / "digits.tflite"], small, 50)
-    assert fast == {} and "digits" in refused["digits"]
+@pytest.mark.parametrize("sizes, part", [
+    ({"instruction_depth": 16}, r"\d+ instructions for a memory of 16;"),
+    ({"weight_memory_rows": 400}, "1 layers left to the host, the first one because the weights")])
+def test_a_model_that_does_not_fit_is_told_by_how_much(digits, sizes, part):
+    _, not_fitting = latencies([digits / "digits.tflite"], replace(PRESETS["nano"], **sizes), 50)
+    assert re.match(f"digits does not fit whole: {part}", not_fitting["digits"])
+
+
+def test_what_is_no_model_is_told(tmp_path):
+    (tmp_path / "x.tflite").write_bytes(b"nonsense")
+    fast, not_fitting = latencies([tmp_path / "x.tflite"], PRESETS["nano"], 50)
+    assert fast == {} and "not a TensorFlow Lite" in not_fitting["x"]
