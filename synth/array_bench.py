@@ -18,7 +18,11 @@ __all__ = ["FAMILIES", "measure_array"]
 _TOP = "top"
 
 #: By family: the board whose part it is, and the clock in MHz that the router aims at.
-FAMILIES = {"ecp5": ("ulx3s-85f", 170), "ice40": ("icebreaker", 40), "gowin": ("tang-nano-20k", 120)}
+FAMILIES = {"ecp5": ("ulx3s-85f", 170), "ice40": ("icebreaker", 80), "gowin": ("tang-nano-20k", 170)}
+
+# Any pins will do, but nextpnr for Gowin wants to be told which.
+_CONSTRAINTS = {"gowin": "".join(f'IO_LOC "{name}" {pin};\n' for name, pin in (
+    ("clk", 4), ("rst", 88), ("scan_in", 15), ("scan_out", 16)))}
 
 
 def measure_array(config, family, seeds, folder, progress=None):
@@ -59,7 +63,8 @@ def measure_array(config, family, seeds, folder, progress=None):
     taken = _cells(json.loads(netlist.read_text()), harness, family)
     fmax = []
     for seed in range(1, seeds + 1):
-        report = place_and_route(part, folder, freq=freq, seed=seed, progress=lines(f"place and route, seed {seed}"))
+        report = place_and_route(part, folder, freq=freq, constraints=_CONSTRAINTS.get(family), seed=seed,
+                                 progress=lines(f"place and route, seed {seed}"))
         fmax += clocks(report).values()
     macs = config.macs
     return {
