@@ -13,7 +13,7 @@ from systolith.host.run import describe, run_model, streaming
 from systolith.host.session import Session
 from systolith.host.tflite import load
 from systolith.host.trace import occupancy, slices
-from systolith.rtl.config import Config
+from systolith.rtl.config import PRESETS, Config
 from systolith.sim.cycle_device import CycleDevice
 from systolith.sim.model_device import ModelDevice
 
@@ -44,6 +44,22 @@ def network(seed, size=24):
     return net.serialise(x, mean, net.fully_connected(y, 10))
 
 
+def mobilenet_v2(seed):
+    """The network of Sandler et al., 2018: 224x224 pixels, 300 million MACs, 3.5 million weights."""
+    net = Network(seed, (1, 224, 224, 3))
+    x = net.convolution(net.input, 32, stride=2, relu=True)
+    x = net.convolution(net.depthwise(x), 16, kernel=1)
+    for expansion, channels, blocks, stride in ((6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1),
+                                                (6, 160, 3, 2), (6, 320, 1, 1)):
+        for block in range(blocks):
+            y = net.convolution(x, net.shape(x)[3] * expansion, kernel=1, relu=True)
+            y = net.depthwise(y, stride=1 if block else stride)
+            y = net.convolution(y, channels, kernel=1)
+            x = net.sum(x, y) if block else y
+    x = net.convolution(x, 1280, kernel=1)
+    return net.serialise(net.fully_connected(net.mean(x), 1000))
+
+
 @pytest.fixture(scope="module")
 def graph(tmp_path_factory):
     path = tmp_path_factory.mktemp("net") / "net.tflite"
@@ -60,6 +76,18 @@ def test_a_network_larger_than_the_chip_is_exact(tmp_path, config, seed):
     check = ExactCheck(graph, content)
     run_model(graph, compile_graph(graph, config), CycleDevice(config), random_inputs(graph, 2, seed), check)
     assert check.mismatches == []
+
+
+@pytest.mark.slow
+def test_mobilenet_v2_is_exact_on_edge(tmp_path):
+    content = mobilenet_v2(0)
+    (tmp_path / "net.tflite").write_bytes(content)
+    graph = load(tmp_path / "net.tflite")
+    program, check = compile_graph(graph, PRESETS["edge"]), ExactCheck(graph, content)
+    run_model(graph, program, ModelDevice(PRESETS["edge"]), random_inputs(graph), check)
+    assert check.mismatches == []
+    assert {layer.unit for layer in program.layers} == {"matrix", "vector"}
+    assert sum(layer.macs for layer in program.layers) > 300e6
 
 
 def test_memories_are_overrun_in_every_way(graph):

@@ -141,7 +141,8 @@ class Builder:
         key = data.tobytes()
         if key not in self._stored:
             if self._row_count + len(data) > self.config.weight_memory_rows:
-                raise CapacityError(Space.WEIGHTS, f"the weights of a part of it take {data.size} bytes, but the "
+                need = (self._row_count + len(data)) * self.config.cols
+                raise CapacityError(Space.WEIGHTS, f"the weights of a part of it take {need} bytes or more, but the "
                                     f"weight memory holds {self.config.weight_memory_rows * self.config.cols}")
             self._stored[key] = self._row_count
             self._weights[-1].append(data)

@@ -99,7 +99,7 @@ class MatrixLayer(WindowLayer):
         if few or weight_rows > config.weight_memory_rows:
             # Few vectors, or weights of which only a part is in the memory: cut by output channels, so that each weight
             # tile is loaded (or sent by the host) only once.
-            parts = list(chunks(target.height, width, depth if few else depth // 2))
+            parts = chunks(target.height, width, depth if few else depth // 2)
             need = {self.sources[0]: Extent(source.height, source.channels)}
             return [Piece(need, Extent(0, int(block[0][-1]) + 1 if fold == 1 else 0),
                           [partial(self._emit_block, builder, source, target, fold, part, block, number == 0)

@@ -20,7 +20,8 @@ def place(config, shapes, layers, runs, leaving, in_place=True, may_overlap=True
     layers : dict from operator number to Layer
     runs : list of lists of operator numbers, in the order of execution; tensors stay in the buffer between them
     leaving : set of tensor numbers that the host reads after the run that makes them
-    in_place : bool, whether an element-wise layer may overwrite an operand that nobody needs any more
+    in_place : bool, whether an element-wise layer may overwrite an operand that nobody needs any more; where that does
+        not fit, as the operand gets the result's padding, it may not
     may_overlap : bool, whether to find out which layers may overlap
 
     Returns
@@ -34,7 +35,15 @@ def place(config, shapes, layers, runs, leaving, in_place=True, may_overlap=True
     PlanError
         If the tensors do not fit, even if no layers overlap.
     """
-    storage = _storage(shapes, layers, leaving, in_place)
+    if in_place:
+        try:
+            return _place(config, shapes, layers, runs, leaving, _storage(shapes, layers, leaving, True), may_overlap)
+        except PlanError:
+            pass
+    return _place(config, shapes, layers, runs, leaving, _storage(shapes, layers, leaving, False), may_overlap)
+
+
+def _place(config, shapes, layers, runs, leaving, storage, may_overlap):
     layouts = _layouts(shapes, layers, storage)
     first, last = _lives(layers, storage, runs, leaving)
     # A vector that begins in the last tensor may end behind it.
