@@ -64,8 +64,9 @@ def _gowin(device, family, synthesis):
 # and 2048 rows, the unified buffer two for each bank and 2048 rows, the accumulators two a column and 512 rows.
 _SMALL = dict(unified_buffer_bytes=16384, instruction_depth=512, queue_depth=8, tag_depth=16, multiplier="winograd")
 
-# 28 DSPs: four a column for six of the eight columns, two for each of the two lanes.
-_NANO_25F = _sized("nano", "ulx3s-25f", weight_memory_rows=4096, adder_columns=2, requantise_dsps=2,
+# 28 DSPs: four a column for five of the eight columns, four for the products of activations that these have too much,
+# two for each of the two lanes.
+_NANO_25F = _sized("nano", "ulx3s-25f", weight_memory_rows=4096, adder_columns=3, requantise_dsps=2,
                    vector_multiplier="adders", **_SMALL)
 
 # docs/decisions/0012 has the budget. What is to be a DSP says so; yosys would take them for other products as well.
