@@ -99,7 +99,7 @@ def run(tool, arguments, folder, log, progress=None):
     """
     command, path = find(tool), Path(folder) / log
     problem = None
-    with path.open("w") as file, subprocess.Popen(
+    with path.open("w", buffering=1) as file, subprocess.Popen(
             [*command, *map(str, arguments)], cwd=folder, text=True, errors="replace",
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         for line in process.stdout:
