@@ -215,11 +215,13 @@ def test_equals_the_chip_on_models(chip, shared, name):
     assert check_model(chip(EDGE), shared / "models" / f"{name}.tflite")
 
 
-@pytest.mark.parametrize("bytes_per_cycle, latency, rows", [
-    (4, 1, 20), (4, 300, 280), (Fraction(8, 5), 3, 20), (Fraction(12, 7), 40, 20)],
+@pytest.mark.parametrize("bytes_per_cycle, latency, rows, multiplier", [
+    (4, 1, 20, "winograd"), (4, 300, 280, "portable"), (Fraction(8, 5), 3, 20, "dsp"),
+    (Fraction(12, 7), 40, 20, "portable")],
     ids=["a row a cycle", "more rows than may be wanted at once", "slow", "slow and late"])
-def test_equals_a_chip_with_an_external_weight_memory(bytes_per_cycle, latency, rows):
-    config = Config(**{**SMALL.as_dict(), "weight_memory": "external", "weight_memory_rows": 4096})
+def test_equals_a_chip_with_an_external_weight_memory(bytes_per_cycle, latency, rows, multiplier):
+    config = Config(**{**SMALL.as_dict(), "weight_memory": "external", "weight_memory_rows": 4096,
+                       "multiplier": multiplier})
     text = f"Read_Weights count={rows} destination=activation" + """
         Tag unit=weight tag=0
         Set_Configuration unit=matrix pass0_count=5 pass1_count=1
