@@ -8,6 +8,7 @@ from systolith.host.inputs import load_inputs, random_inputs
 from systolith.host.run import run_model
 from systolith.host.tflite import load
 from systolith.rtl.config import PRESETS
+from test_stream import TINY, network
 
 
 def check_model(path, config, inputs):
@@ -31,6 +32,16 @@ def test_the_one_operator_models_are_exact(shared):
         # TensorFlow Lite Micro has no int8 EXP; models that the host executes whole run no chip.
         if path.stem != "exp" and any(compile_graph(load(path), PRESETS["nano"]).instructions):
             check_model(path, PRESETS["nano"], lambda graph: random_inputs(graph, 1, seed=9))
+
+
+@pytest.mark.slow
+def test_a_network_larger_than_the_chip_is_exact_in_the_cycles_that_are_predicted(tmp_path):
+    path = tmp_path / "net.tflite"
+    path.write_bytes(network(0))
+    cycles = check_model(path, TINY, random_inputs)
+    graph = load(path)
+    predicted, = run_model(graph, compile_graph(graph, TINY), open_device("cycles", TINY), random_inputs(graph))
+    assert predicted.counters["cycles"] == cycles
 
 
 @pytest.mark.slow
