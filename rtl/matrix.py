@@ -4,7 +4,7 @@
 is loaded and sends its control beside the data: from the buffer read on everything has a fixed latency.
 """
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
@@ -91,13 +91,14 @@ class VectorGenerator(Component):
         opcode = ahead.word[:5]
         is_convolve, is_setting = opcode == Opcode.CONVOLVE, opcode == Opcode.SET_CONFIGURATION
 
-        # The running instruction. Loops count down to 0; `x_again` and `y_again` are what they restart from.
+        # The running instruction. Loops count down from two less than their lengths, so that the sign bit alone tells
+        # the last round; `x_again` and `y_again` are what they restart from.
         running, vector, switch, accumulate = (
             Signal(name=name) for name in ("running", "vector", "switch", "accumulate"))
         pc = Signal(PC_BITS)
         x_left, x_again, y_left, y_again = (
-            Signal(14, name=name) for name in ("x_left", "x_again", "y_left", "y_again"))
-        pass0_left, pass1_left = (Signal(16, name=name) for name in ("pass0_left", "pass1_left"))
+            Signal(signed(15), name=name) for name in ("x_left", "x_again", "y_left", "y_again"))
+        pass0_left, pass1_left = (Signal(signed(17), name=name) for name in ("pass0_left", "pass1_left"))
         x_stride, address, y_address, pass0_address, pass1_address = (
             Signal(ADDRESS_BITS, name=name)
             for name in ("x_increment", "address", "y_address", "pass0_address", "pass1_address"))
@@ -108,10 +109,10 @@ class VectorGenerator(Component):
             Signal(name=name) for name in ("x_last", "y_last", "pass0_last", "pass1_last", "pass_last", "last"))
         step = Signal()
         m.d.comb += [
-            x_last.eq(x_left == 0),
-            y_last.eq(y_left == 0),
-            pass0_last.eq(pass0_left == 0),
-            pass1_last.eq(pass1_left == 0),
+            x_last.eq(x_left[-1]),
+            y_last.eq(y_left[-1]),
+            pass0_last.eq(pass0_left[-1]),
+            pass1_last.eq(pass1_left[-1]),
             pass_last.eq(x_last & y_last),
             last.eq(pass_last & pass0_last & pass1_last),
             step.eq(running & (~self.request.valid | self.request.ready)),
@@ -138,7 +139,7 @@ class VectorGenerator(Component):
                 ]
             with m.If(pass_last & pass0_last):
                 m.d.sync += [
-                    pass0_left.eq(settings["pass0_count"] - 1), pass1_left.eq(pass1_left - 1),
+                    pass0_left.eq(settings["pass0_count"] - 2), pass1_left.eq(pass1_left - 1),
                     address.eq(next_pass1), y_address.eq(next_pass1), pass0_address.eq(next_pass1),
                     pass1_address.eq(next_pass1),
                 ]
@@ -160,7 +161,7 @@ class VectorGenerator(Component):
             ]
             with m.If(is_convolve):
                 counts = (convolve["x_count"], convolve["y_count"], settings["pass0_count"], settings["pass1_count"])
-                x, y, pass0, pass1 = (count - 1 for count in counts)
+                x, y, pass0, pass1 = (count - 2 for count in counts)
                 nonempty = Cat(count.any() for count in counts).all()
                 m.d.sync += [
                     vector.eq(nonempty), switch.eq(nonempty), accumulate.eq(convolve["accumulate"]),
@@ -168,14 +169,13 @@ class VectorGenerator(Component):
                     pass0_left.eq(pass0), pass1_left.eq(pass1),
                 ]
                 with m.If(~nonempty):
-                    m.d.sync += [signal.eq(0) for signal in (x_left, y_left, pass0_left, pass1_left)]
+                    m.d.sync += [signal.eq(-1) for signal in (x_left, y_left, pass0_left, pass1_left)]
             with m.Else():
                 nonempty = multiply["length"].any()
                 m.d.sync += [
                     vector.eq(nonempty), switch.eq(nonempty & multiply["switch"]),
                     accumulate.eq(multiply["accumulate"]), x_stride.eq(multiply["stride"]),
-                    x_left.eq(Mux(nonempty, multiply["length"] - 1, 0)), y_left.eq(0), pass0_left.eq(0),
-                    pass1_left.eq(0),
+                    x_left.eq(multiply["length"] - 2), y_left.eq(-1), pass0_left.eq(-1), pass1_left.eq(-1),
                 ]
 
         fault = Signal(4)

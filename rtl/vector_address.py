@@ -119,16 +119,24 @@ class VectorAddress(wiring.Component):
         output = Signal()
         m.d.comb += output.eq(last & until_output[-1])
 
-        pace = Signal(range(config.vector_beats))
+        # Cycles until a step may end, less one: negative means that it may.
+        pace = Signal(signed(config.vector_beats.bit_length() + 1), init=-1)
         advance, out_of_range = Signal(), Signal()
         m.d.comb += [
-            advance.eq(running & (~last | (pace == 0) | empty)),
+            advance.eq(running & (~last | pace[-1] | empty)),
             out_of_range.eq((addresses[0] > config.unified_buffer_bytes - config.cols)
                             | (output & (write_address > write_limit))),
             self.issue.ready.eq(~running & ~self.fault),
         ]
-        with m.If(pace != 0):
+        with m.If(~pace[-1]):
             m.d.sync += pace.eq(pace - 1)
+
+        # Outside of what happens at an advance, which would come before the adder then.
+        base, stride, next_address = Signal(ADDRESS_BITS), Signal(ADDRESS_BITS), Signal(ADDRESS_BITS)
+        m.d.comb += next_address.eq(base + stride)
+        for i in range(4):
+            with m.If(~is_last[i]) if i == 0 else m.Elif(~is_last[i]):
+                m.d.comb += [base.eq(addresses[i]), stride.eq(strides[i])]
 
         m.d.sync += self.step.eq(0)
         with m.If(self.issue.valid & self.issue.ready):
@@ -148,11 +156,8 @@ class VectorAddress(wiring.Component):
             m.d.sync += until_next.eq(Mux(depthwise, settings.column_step, 0) - 2)
 
         with m.Elif(advance):
-            base, stride, next_address = Signal(ADDRESS_BITS), Signal(ADDRESS_BITS), Signal(ADDRESS_BITS)
-            m.d.comb += next_address.eq(base + stride)
             for i in range(4):
                 with m.If(~is_last[i]) if i == 0 else m.Elif(~is_last[i]):
-                    m.d.comb += [base.eq(addresses[i]), stride.eq(strides[i])]
                     m.d.sync += [
                         remaining[i].eq(remaining[i] - 1),
                         [remaining[j].eq(counts[j] - 2) for j in range(i)],
@@ -162,7 +167,7 @@ class VectorAddress(wiring.Component):
                 m.d.sync += running.eq(0)
 
             with m.If(last):
-                m.d.sync += [tap1.eq(0), pace.eq(config.vector_beats - 1), until_output.eq(until_output - 1)]
+                m.d.sync += [tap1.eq(0), pace.eq(config.vector_beats - 2), until_output.eq(until_output - 1)]
             with m.Elif(is_last[0]):
                 m.d.sync += tap1.eq(tap1 + 1)
             with m.If(output):
