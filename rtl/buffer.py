@@ -114,7 +114,7 @@ class UnifiedBuffer(wiring.Component):
         return m
 
     def _write(self, m, ports):
-        """Chooses a write and spreads it over the banks, in one stage."""
+        """Chooses a write, and in the next cycle spreads it over the banks."""
         count = Signal.like(self.activation_write.count)
         address, lanes, en = Signal(ADDRESS_BITS), Signal(8 * self._config.cols), Signal()
 
@@ -140,9 +140,10 @@ class UnifiedBuffer(wiring.Component):
                 address.eq(self.host_write.payload.address), count.eq(1), lanes.eq(self.host_write.payload.data),
             ]
 
-        offset = address[:self._offset_bits]
-        bytes_, enables = Signal(8 * len(ports)), Signal(len(ports))
-        m.d.comb += [bytes_.eq(lanes), enables.eq(Cat(en & (i < count) for i in range(self._config.cols)))]
+        offset = delayed(m, address[:self._offset_bits], 1)
+        bytes_, enables = (Signal(width * len(ports), name=name, reset_less=True)
+                           for name, width in (("bytes", 8), ("enables", 1)))
+        m.d.sync += [bytes_.eq(lanes), enables.eq(Cat(en & (i < count) for i in range(self._config.cols)))]
         bytes_ = delayed(m, _rotate(m, bytes_, offset, -8), 1)
         enables = delayed(m, _rotate(m, enables, offset, -1), 1)
         self._address(m, ports, address)
@@ -152,20 +153,24 @@ class UnifiedBuffer(wiring.Component):
     def _read(self, m, ports, en, address, result):
         """Connects a read port: addresses, memories and rotator, with registers between them."""
         self._address(m, ports, address)
-        en = delayed(m, en, 1)
+        en = delayed(m, en, 2)
         m.d.comb += [port.en.eq(en) for port in ports]
         fetched = Signal(8 * len(ports))
         m.d.comb += fetched.eq(Cat(port.data for port in ports))
         # A register directly behind the memories, because block RAM is slow.
         offset = delayed(m, address[:self._offset_bits], BUFFER_READ_LATENCY)
-        m.d.comb += result.eq(_rotate(m, delayed(m, fetched, BUFFER_READ_LATENCY - 2), offset, 8))
+        m.d.comb += result.eq(_rotate(m, delayed(m, fetched, BUFFER_READ_LATENCY - 3), offset, 8))
 
     def _address(self, m, ports, address):
-        """The rows of an access, a cycle later: in banks below the one where it starts it goes on in the next row."""
+        """The rows of an access, two cycles later: in banks below the one where it starts it goes on in the next row.
+
+        The second register is the bank's own, because block RAMs lie far apart.
+        """
         row = delayed(m, address[self._offset_bits:], 1)
         following = delayed(m, address[self._offset_bits:] + 1, 1)
         wrapped = delayed(m, Cat(b < address[:self._offset_bits] for b in range(len(ports))), 1)
-        m.d.comb += [port.address.eq(Mux(wrapped[b], following, row)) for b, port in enumerate(ports)]
+        for b, port in enumerate(ports):
+            m.d.comb += port.address.eq(delayed(m, Mux(wrapped[b], following, row), 1))
 
     @property
     def _offset_bits(self):
