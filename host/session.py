@@ -93,6 +93,7 @@ class Session:
             for index, end in self._layer_ends(step):
                 layer_cycles[index] = (layer_cycles[index] or 0) + max(0, offset + end - last)
                 last = max(last, offset + end)
+            dumped.update((tensor, values[tensor]) for tensor in step.reads)
             for dump in step.dumps:
                 self._unpack(step, dump.tensor, memory[dump.address:], dumped)
         return Inference({t: values[t] for t in graph.outputs}, counters, layer_cycles, dumped)

@@ -97,21 +97,24 @@ class Commands(wiring.Component):
         def select(which):
             m.d.sync += [size.eq(word_bytes(config, which)), limit.eq(space_words(config, which))]
 
-        # Rows are assembled from the top down, so that whatever their length they end at the register's top.
-        row = Signal(8 * max(config.cols, 16))
-        filled = Signal.like(size)
-        row_complete = Signal()
         m.d.comb += [
-            self.weights.address.eq(address), self.weights.data.eq(row[-8 * config.cols:]),
-            self.weights.en.eq(row_complete & (space == Space.WEIGHTS)),
-            self.instructions.address.eq(address), self.instructions.data.eq(row[-128:]),
-            self.instructions.en.eq(row_complete & (space == Space.INSTRUCTIONS)),
             self.run_address.eq(address),
             self.host_write.payload.address.eq(address), self.host_write.payload.data.eq(self.payload.payload),
         ]
-        m.d.sync += row_complete.eq(0)
-        with m.If(row_complete):
-            m.d.sync += address.eq(address + 1)
+        filled = Signal.like(size)
+        if not config.compact:
+            # Rows are assembled from the top down, so that whatever their length they end at the register's top.
+            row = Signal(8 * max(config.cols, 16))
+            row_complete = Signal()
+            m.d.comb += [
+                self.weights.address.eq(address), self.weights.data.eq(row[-8 * config.cols:]),
+                self.weights.en.eq(row_complete & (space == Space.WEIGHTS)),
+                self.instructions.address.eq(address), self.instructions.data.eq(row[-128:]),
+                self.instructions.en.eq(row_complete & (space == Space.INSTRUCTIONS)),
+            ]
+            m.d.sync += row_complete.eq(0)
+            with m.If(row_complete):
+                m.d.sync += address.eq(address + 1)
 
         with m.FSM():
             with m.State("IDLE"):
@@ -232,22 +235,33 @@ class Commands(wiring.Component):
                 with m.Elif((header.kind == Kind.RUN) | (left == 0)):
                     accept(Content.NONE, 0)
                 with m.Else():
+                    m.next = "PLACE" if config.compact else "STORE"
+
+            if config.compact:
+                # All spaces are in one memory of bytes.
+                with m.State("PLACE"):
+                    with m.Switch(space):
+                        for which, base in ((Space.WEIGHTS, config.weight_base),
+                                            (Space.INSTRUCTIONS, config.instruction_base)):
+                            with m.Case(which):
+                                m.d.sync += address.eq(base + address * word_bytes(config, which))
                     m.next = "STORE"
 
             with m.State("STORE"):
                 moved = Signal()
                 m.d.comb += moved.eq(self.payload.valid & self.payload.ready)
-                with m.If(space == Space.UNIFIED_BUFFER):
+                with m.If(config.compact | (space == Space.UNIFIED_BUFFER)):
                     m.d.comb += [self.host_write.valid.eq(self.payload.valid),
                                  self.payload.ready.eq(self.host_write.ready)]
                     with m.If(moved):
                         m.d.sync += address.eq(address + 1)
-                with m.Else():
-                    m.d.comb += self.payload.ready.eq(1)
-                    with m.If(moved):
-                        m.d.sync += [row.eq(Cat(row[8:], self.payload.payload)), filled.eq(filled + 1)]
-                        with m.If(filled == size - 1):
-                            m.d.sync += [filled.eq(0), row_complete.eq(1)]
+                if not config.compact:
+                    with m.Else():
+                        m.d.comb += self.payload.ready.eq(1)
+                        with m.If(moved):
+                            m.d.sync += [row.eq(Cat(row[8:], self.payload.payload)), filled.eq(filled + 1)]
+                            with m.If(filled == size - 1):
+                                m.d.sync += [filled.eq(0), row_complete.eq(1)]
                 with m.If(moved):
                     m.d.sync += left.eq(left - 1)
                     with m.If(left == 1):

@@ -11,8 +11,8 @@ from .errors import UserError
 
 __all__ = ["ADDRESS_BITS", "MULTIPLIERS", "PRESETS", "Config", "ConfigError", "load_config"]
 
-#: Width of a unified-buffer byte address; address arithmetic in every unit is modulo 2**ADDRESS_BITS,
-#: so that a negative stride is its two's complement.
+#: Width of a unified-buffer byte address in an instruction. Address arithmetic is modulo a power of two
+#: (`Config.address_bits`), so that a negative stride is its two's complement.
 ADDRESS_BITS = 26
 
 #: Kinds of multiplier in the MAC cells, by their name in `Config.multiplier`; see rtl/terms.py.
@@ -60,6 +60,10 @@ class Config:
     packet_bytes: int = _doc(1024, "longest packet payload in bytes")
     multiplier: str = _doc("portable", f"kind of multiplier in the MAC cells: {', '.join(MULTIPLIERS)}")
     adder_columns: int = _doc(0, "columns, from the east, of 'winograd' cells that multiply in adders, not DSPs")
+    compact: bool = _doc(False, "the small and slow microarchitecture: one memory with one port for everything, one "
+                                "instruction at a time, outputs one by one; needs requantise_lanes 1, vector_taps 0, "
+                                "weight_fifo_tiles 1, queue_depth 1")
+    requantise_bits: int = _doc(2, "compact: bits of a multiplier that the requantisation takes a cycle")
 
     def __post_init__(self):
         def need(condition, name, expected):
@@ -70,6 +74,8 @@ class Config:
             if f.type in (int, "int"):
                 value = getattr(self, f.name)
                 need(isinstance(value, int) and not isinstance(value, bool), f.name, "a whole number")
+            elif f.type in (bool, "bool"):
+                need(isinstance(getattr(self, f.name), bool), f.name, "true or false")
             else:
                 need(isinstance(getattr(self, f.name), str), f.name, "a text")
         need(1 <= self.rows <= 1024, "rows", "between 1 and 1024")
@@ -94,7 +100,7 @@ class Config:
         need(1 <= self.vector_kernel_rows <= 32, "vector_kernel_rows", "between 1 and 32")
         need(2 <= self.parameter_slots <= 8, "parameter_slots", "between 2 and 8")
         need(16 <= self.instruction_depth <= 65536, "instruction_depth", "between 16 and 65536")
-        need(2 <= self.queue_depth <= 256, "queue_depth", "between 2 and 256")
+        need(1 + (not self.compact) <= self.queue_depth <= 256, "queue_depth", "between 2 and 256")
         need(1 <= self.tag_depth <= 4096, "tag_depth", "between 1 and 4096")
         # A WRITE holds a space, an address and at least one row of weights.
         need(max(64, self.cols + 5) <= self.packet_bytes <= 4096, "packet_bytes",
@@ -103,6 +109,16 @@ class Config:
         most = self.cols if self.multiplier == "winograd" else 0
         need(0 <= self.adder_columns <= most, "adder_columns",
              f"between 0 and {most} with multiplier {self.multiplier!r}")
+        if self.compact:
+            need(self.cols in (4, 8), "cols", "4 or 8 in a compact chip")
+            need(self.rows <= self.cols, "rows", "at most cols in a compact chip")
+            for name, value in (("requantise_lanes", 1), ("vector_taps", 0), ("weight_fifo_tiles", 1),
+                                ("queue_depth", 1), ("weight_memory", "sram")):
+                need(getattr(self, name) == value, name, f"{value!r} in a compact chip")
+            # So that instructions begin with a word of the memory, whatever the other sizes.
+            need(self.unified_buffer_bytes % 16 == 0, "unified_buffer_bytes", "a multiple of 16 in a compact chip")
+            need(self.weight_memory_rows % 4 == 0, "weight_memory_rows", "a multiple of 4 in a compact chip")
+            need(self.requantise_bits in (1, 2, 4), "requantise_bits", "1, 2 or 4")
 
     @property
     def macs(self):
@@ -113,6 +129,26 @@ class Config:
     def banks(self):
         """Byte-wide banks of the unified buffer: the power of two that holds the widest access."""
         return 1 << (max(self.rows, self.cols) - 1).bit_length()
+
+    @property
+    def address_bits(self):
+        """Bits of the unified buffer's addresses, all computed modulo 2**address_bits."""
+        return self.unified_buffer_bytes.bit_length() if self.compact else ADDRESS_BITS
+
+    @property
+    def weight_base(self):
+        """Where a compact chip's weights begin in its memory, in bytes."""
+        return self.unified_buffer_bytes
+
+    @property
+    def instruction_base(self):
+        """Where a compact chip's instructions begin in its memory, in bytes."""
+        return self.weight_base + self.weight_memory_rows * self.cols
+
+    @property
+    def memory_bits(self):
+        """Bits of a byte address in a compact chip's memory."""
+        return (self.instruction_base + 16 * self.instruction_depth - 1).bit_length()
 
     @property
     def beats(self):
@@ -128,6 +164,11 @@ class Config:
     def vector_beats(self):
         """Cycles in which one vector passes through the requantise lanes of the vector unit (at least 2)."""
         return self.cols // self.vector_lanes
+
+    @property
+    def has_dma(self):
+        """Whether programs can move bytes between unified buffer and host."""
+        return not self.compact
 
     @property
     def has_vector(self):
@@ -168,9 +209,9 @@ class Config:
 
 #: The named configurations. pico: iCE40 UP5K. nano: small ECP5, Gowin. edge: ECP5-85F. v1: TPU v1's sizes.
 PRESETS = {c.name: c for c in (
-    Config(name="pico", rows=4, cols=4, accumulator_depth=128, unified_buffer_bytes=65536, weight_fifo_tiles=2,
-           weight_memory_rows=16384, requantise_lanes=1, vector_taps=0, parameter_slots=2, instruction_depth=1024,
-           queue_depth=4, tag_depth=16, packet_bytes=256),
+    Config(name="pico", rows=4, cols=4, accumulator_depth=256, unified_buffer_bytes=49152, weight_fifo_tiles=1,
+           weight_memory_rows=12288, requantise_lanes=1, vector_taps=0, parameter_slots=2, instruction_depth=2048,
+           queue_depth=1, tag_depth=15, packet_bytes=256, compact=True),
     Config(name="nano", rows=8, cols=8, accumulator_depth=256, unified_buffer_bytes=32768, weight_fifo_tiles=4,
            weight_memory_rows=36864, requantise_lanes=2, queue_depth=16, tag_depth=64, packet_bytes=512),
     Config(name="edge"),

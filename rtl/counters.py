@@ -1,6 +1,6 @@
 """The performance counters and the snapshots that tags take of them."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -10,9 +10,21 @@ from .isa import Unit
 from .packets import COUNTERS
 from .tag_queue import TAG_BITS
 
-__all__ = ["COUNTER_BITS", "Counters", "CountersLayout"]
+__all__ = ["COUNTER_BITS", "Counters", "CountersLayout", "counted_events"]
 
 COUNTER_BITS = 32
+
+
+def counted_events(inputs):
+    """What each counter counts, by its name, from the inputs of `Counters`."""
+    matrix_busy = inputs.array_active | inputs.weight_stall | inputs.weight_shift
+    blocked = ~matrix_busy & (inputs.matrix_blocked_by != 0)
+    by_host = inputs.matrix_blocked_by == Unit.HOST
+    return {
+        "cycles": 1, "array_active": inputs.array_active, "weight_stall": inputs.weight_stall,
+        "weight_shift": inputs.weight_shift, "raw_stall": blocked & ~by_host, "input_stall": blocked & by_host,
+        "vector_active": inputs.vector_active, "activation_active": inputs.activation_active,
+    }
 
 
 class CountersLayout(data.StructLayout):
@@ -69,7 +81,9 @@ class Counters(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = memory = Memory(shape=CountersLayout().size, depth=self._config.tag_depth, init=[])
+        # Snapshots are read between programs, so that no read meets a write.
+        m.submodules.memory = memory = Memory(shape=CountersLayout().size, depth=self._config.tag_depth, init=[],
+                                              attrs={"no_rw_check": 1})
         write, read = memory.write_port(), memory.read_port()
         m.d.comb += [
             write.addr.eq(self.tag[:len(write.addr)]),
@@ -80,17 +94,7 @@ class Counters(wiring.Component):
             self.tags.data.eq(read.data),
         ]
 
-        blocked = Signal()
-        by_host = Signal()
-        m.d.comb += [
-            blocked.eq(~(self.array_active | self.weight_stall | self.weight_shift) & (self.matrix_blocked_by != 0)),
-            by_host.eq(self.matrix_blocked_by == Unit.HOST),
-        ]
-        events = {
-            "cycles": 1, "array_active": self.array_active, "weight_stall": self.weight_stall,
-            "weight_shift": self.weight_shift, "raw_stall": blocked & ~by_host, "input_stall": blocked & by_host,
-            "vector_active": self.vector_active, "activation_active": self.activation_active,
-        }
+        events = counted_events(self)
         for name in COUNTERS:
             value = self.values[name]
             with m.If(self.clear):

@@ -49,7 +49,7 @@ class Decoder(wiring.Component):
     def _checks(self, row, fields):
         config = self._config
         present = [Unit.NONE, *units(config)]
-        yield int(row.unit is None or row.unit in present)
+        yield int(row.unit is None or (row.unit in present and (config.has_dma or row.unit is not Unit.HOST)))
         for name, value in fields.items():
             if name in ("wait0_unit", "wait1_unit"):
                 yield _among(value, present)

@@ -7,10 +7,10 @@ from amaranth.lib.wiring import In, Out
 from .commands import Commands, StoreLayout
 from .config import ADDRESS_BITS
 from .dma import Dma
-from .interfaces import PC_BITS, MemoryRead, MemoryWrite, StatusLayout, UnitPort
+from .interfaces import PC_BITS, MemoryWrite, StatusLayout, UnitPort
 from .packet_receiver import PacketReceiver
-from .packet_transmitter import STATUS_BYTES, Content, PacketTransmitter
-from .packets import COUNTERS, Kind, State
+from .packet_transmitter import STATUS_BYTES, Content, PacketTransmitter, tag_words
+from .packets import Kind, State
 
 __all__ = ["HostPort"]
 
@@ -35,7 +35,8 @@ class HostPort(wiring.Component):
         See `ByteReader`. Each request must be answered, `clear` or not.
     weights : Out(MemoryWrite of rows)
     instructions : Out(MemoryWrite of instructions)
-    tags : Out(MemoryRead of snapshots)
+    tags, fresh
+        See `PacketTransmitter`.
     run, reset : Out(1)
         Pulse in the cycle in which the answer to the command begins.
     run_address : Out(16)
@@ -63,7 +64,7 @@ class HostPort(wiring.Component):
             "host_read": Out(stream.Signature(unsigned(ADDRESS_BITS))),
             "host_data": In(stream.Signature(unsigned(8 * config.cols))),
             "weights": Out(MemoryWrite(28, 8 * config.cols)), "instructions": Out(MemoryWrite(16, 128)),
-            "tags": Out(MemoryRead(12, 32 * len(COUNTERS))),
+            "tags": Out(tag_words(self._config)), "fresh": In(1),
             "run": Out(1), "run_address": Out(PC_BITS), "reset": Out(1), "clear": In(1),
             "status": In(StatusLayout()), "stopped": In(1), "interrupt": In(stream.Signature(unsigned(16)))})
 
@@ -72,15 +73,12 @@ class HostPort(wiring.Component):
         m.submodules.receiver = receiver = PacketReceiver(self._config)
         m.submodules.commands = commands = Commands(self._config)
         m.submodules.transmitter = transmitter = PacketTransmitter(self._config)
-        dma = Dma(self._config)
-        m.submodules.dma = ResetInserter(self.clear)(dma)
 
         outer = wiring.flipped
         wiring.connect(m, outer(self.rx), receiver.rx)
         wiring.connect(m, outer(self.tx), transmitter.tx)
         wiring.connect(m, receiver.packet, commands.packet)
         wiring.connect(m, receiver.payload, commands.payload)
-        wiring.connect(m, outer(self.unit), dma.unit)
         wiring.connect(m, outer(self.host_write), commands.host_write)
         wiring.connect(m, outer(self.weights), commands.weights)
         wiring.connect(m, outer(self.instructions), commands.instructions)
@@ -90,10 +88,18 @@ class HostPort(wiring.Component):
         m.d.comb += [
             commands.running.eq(self.status.state == State.RUNNING),
             self.run.eq(commands.run), self.run_address.eq(commands.run_address), self.reset.eq(commands.reset),
-            commands.expected.eq(dma.expected), commands.expected_address.eq(dma.address),
-            dma.stored.eq(commands.stored), dma.sent.eq(transmitter.sent),
-            transmitter.status.eq(self.status),
+            transmitter.status.eq(self.status), transmitter.fresh.eq(self.fresh),
         ]
+
+        # Without it nothing is expected of the host, and nobody issues instructions to this unit.
+        if self._config.has_dma:
+            dma = Dma(self._config)
+            m.submodules.dma = ResetInserter(self.clear)(dma)
+            wiring.connect(m, outer(self.unit), dma.unit)
+            m.d.comb += [
+                commands.expected.eq(dma.expected), commands.expected_address.eq(dma.address),
+                dma.stored.eq(commands.stored), dma.sent.eq(transmitter.sent),
+            ]
 
         # One packet at a time. STOPPED is first, so that a RUN is never answered before the end of the run before it;
         # an answer comes before the program's packets, of which there may be many.
@@ -111,6 +117,7 @@ class HostPort(wiring.Component):
         with m.Elif(self.interrupt.valid):
             m.d.comb += [packet.valid.eq(1), request.kind.eq(Kind.INTERRUPT), request.number.eq(self.interrupt.payload),
                          request.number_bytes.eq(2), self.interrupt.ready.eq(packet.ready)]
-        with m.Else():
-            wiring.connect(m, dma.packet, packet)
+        if self._config.has_dma:
+            with m.Else():
+                wiring.connect(m, dma.packet, packet)
         return m

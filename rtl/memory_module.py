@@ -14,8 +14,9 @@ def memory_module(memory, prefix):
 
     Ports: `clk`; `write_en`, `write_addr`, `write_data`; for read port n `readn_addr`, `readn_data` and, unless it is
     combinational, `readn_en`. Addresses are at least one bit wide. A read finds what was there before a write of the
-    same cycle. In simulation the memory starts at zero, as Amaranth's does; for synthesis nothing is said, so that it
-    fits memories which start with anything.
+    same cycle. With the attribute `single_port`, it reads at the write port's address whenever nothing is written, the
+    form in which yosys recognises single-port RAM. In simulation the memory starts at zero, as Amaranth's does; for
+    synthesis nothing is said, so that it fits memories which start with anything.
 
     Parameters
     ----------
@@ -36,6 +37,7 @@ def memory_module(memory, prefix):
         raise ValueError("a memory in Verilog must have one write port, no initial values and no transparent read port")
     width, (write,) = Shape.cast(memory.shape).width, memory.write_ports
     address = f"[{max(1, len(write.addr)) - 1}:0]"
+    single_port = "single_port" in memory.attrs
     lanes, lane = len(write.en), width // len(write.en)
     row = f"[{width - 1}:0]"
     ports = ["input clk", f"input {address} write_addr", f"input [{lanes - 1}:0] write_en", f"input {row} write_data"]
@@ -47,7 +49,8 @@ def memory_module(memory, prefix):
             body += [f"  assign read{n}_data = cells[read{n}_addr];"]
         else:
             ports += [f"input read{n}_en", f"output reg {row} read{n}_data"]
-            body += [f"  always @(posedge clk) if (read{n}_en) read{n}_data <= cells[read{n}_addr];"]
+            en, at = ("write_en == 0", "write_addr") if single_port else (f"read{n}_en", f"read{n}_addr")
+            body += [f"  always @(posedge clk) if ({en}) read{n}_data <= cells[{at}];"]
     for i in range(lanes):
         bits = f"[{lane * i + lane - 1}:{lane * i}]" if lanes > 1 else ""
         body += [f"  always @(posedge clk) if (write_en[{i}]) cells[write_addr]{bits} <= write_data{bits};"]

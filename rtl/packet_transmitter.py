@@ -8,11 +8,14 @@ from amaranth.lib.crc import catalog
 from amaranth.lib.wiring import In, Out
 
 from .byte_reader import ByteReader
+from .compact_counters import WORD_BITS
 from .config import ADDRESS_BITS
+from .counters import COUNTER_BITS
 from .interfaces import MemoryRead, StatusLayout
 from .packets import COUNTERS, INFO, MAGIC, PROTOCOL, SYNC, pack_fields
+from .tag_queue import TAG_BITS
 
-__all__ = ["INFO_BYTES", "STATUS_BYTES", "Content", "PacketRequest", "PacketTransmitter"]
+__all__ = ["INFO_BYTES", "STATUS_BYTES", "Content", "PacketRequest", "PacketTransmitter", "tag_words"]
 
 INFO_BYTES = struct.calcsize("<" + "".join(code for _, code in INFO))
 STATUS_BYTES = StatusLayout().size // 8
@@ -37,6 +40,14 @@ class PacketRequest(data.StructLayout):
                           "count": range(config.packet_bytes + 1), "address": ADDRESS_BITS})
 
 
+def tag_words(config):
+    """The port through which snapshots are read: a whole one at a time, or of a compact chip a word, see
+    `CompactCounters`."""
+    if config.compact:
+        return MemoryRead(WORD_BITS + TAG_BITS, COUNTER_BITS)
+    return MemoryRead(TAG_BITS, COUNTER_BITS * len(COUNTERS))
+
+
 class PacketTransmitter(wiring.Component):
     """Sends one packet after the other; a packet that has begun is always completed.
 
@@ -52,7 +63,8 @@ class PacketTransmitter(wiring.Component):
         Pulse in the cycle in which the last byte of a packet leaves.
     status : In(StatusLayout)
         Each 32-bit word is sampled as a whole, up to 40 bytes apart.
-    tags : Out(MemoryRead of snapshots)
+    tags : Out(tag_words(config)), fresh : In(1)
+        Snapshots. Of a compact chip also the counters, which its `status` leaves out; only then is there `fresh`.
     host_read, host_data
         See `ByteReader`.
     tx : Out(stream of bytes)
@@ -66,7 +78,7 @@ class PacketTransmitter(wiring.Component):
         self._config = config
         super().__init__({
             "packet": In(stream.Signature(PacketRequest(config))), "sent": Out(1), "status": In(StatusLayout()),
-            "tags": Out(MemoryRead(12, 32 * len(COUNTERS))),
+            "tags": Out(tag_words(config)), "fresh": In(1),
             "host_read": Out(stream.Signature(unsigned(ADDRESS_BITS))),
             "host_data": In(stream.Signature(unsigned(8 * config.cols))),
             "tx": Out(stream.Signature(unsigned(8)))})
@@ -87,19 +99,38 @@ class PacketTransmitter(wiring.Component):
         info = pack_fields(INFO, {"magic": MAGIC, "protocol": PROTOCOL, "rows": self._config.rows,
                                   "cols": self._config.cols, "digest": self._config.digest()})
         info_words = Const(int.from_bytes(info, "little"), 32 * -(-len(info) // 4))
-        with m.Switch(content):
-            with m.Case(Content.INFO):
+        status = self.status.as_value()
+        load, late = Signal(), Signal()
+        tag = Signal(TAG_BITS)
+        if self._config.compact:
+            # The words are those of `CompactCounters`: not always there in time.
+            moved = Signal()
+            m.d.comb += self.tags.address.eq(Cat(index, tag))
+            m.d.sync += moved.eq(load)
+            with m.If(load):
+                m.d.sync += late.eq(1)
+            with m.Elif(self.fresh & ~moved):
+                m.d.sync += late.eq(0)
+            with m.If(content == Content.INFO):
                 m.d.sync += table.eq(info_words.word_select(index, 32))
-            with m.Case(Content.STATUS):
-                m.d.sync += table.eq(self.status.as_value().word_select(index, 32))
-            with m.Default():
-                m.d.sync += table.eq(self.tags.data.word_select(index, 32))
-        m.d.comb += self.tags.en.eq(content == Content.TAGS)
-        load = Signal()
+            with m.Elif((content == Content.STATUS) & (index == 0)):
+                m.d.sync += table.eq(status[:32])
+            with m.Elif(self.fresh):
+                m.d.sync += table.eq(self.tags.data)
+        else:
+            m.d.comb += self.tags.address.eq(tag)
+            with m.Switch(content):
+                with m.Case(Content.INFO):
+                    m.d.sync += table.eq(info_words.word_select(index, 32))
+                with m.Case(Content.STATUS):
+                    m.d.sync += table.eq(status.word_select(index, 32))
+                with m.Default():
+                    m.d.sync += table.eq(self.tags.data.word_select(index, 32))
+            m.d.comb += self.tags.en.eq(content == Content.TAGS)
         with m.If(load):
             m.d.sync += [word.eq(table), index.eq(index + 1)]
             with m.If((content == Content.TAGS) & (index == len(COUNTERS) - 1)):
-                m.d.sync += [index.eq(0), self.tags.address.eq(self.tags.address + 1)]
+                m.d.sync += [index.eq(0), tag.eq(tag + 1)]
 
         head = Signal(32 + request.number.shape().width)
         head_left = Signal(range(4 + 6 + 1))
@@ -134,9 +165,12 @@ class PacketTransmitter(wiring.Component):
                     head_left.eq(4 + request.number_bytes),
                     left.eq(request.count),
                     content.eq(request.content),
-                    self.tags.address.eq(request.address[:12]),
+                    tag.eq(request.address),
                     index.eq(0), phase.eq(0),
                 ]
+                if self._config.compact:
+                    with m.If(request.content == Content.STATUS):
+                        m.d.sync += tag.eq(self._config.tag_depth)
                 with m.If(self.packet.valid):
                     m.next = "SYNC"
 
@@ -160,7 +194,7 @@ class PacketTransmitter(wiring.Component):
                 from_buffer = content == Content.BUFFER
                 m.d.comb += [
                     byte.eq(Mux(from_buffer, reader.bytes.payload, word[:8])),
-                    valid.eq(~from_buffer | reader.bytes.valid),
+                    valid.eq(Mux(from_buffer, reader.bytes.valid, ~(late & (phase == 3)))),
                     covered.eq(1),
                     reader.bytes.ready.eq(from_buffer & advance),
                 ]

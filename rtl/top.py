@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from .activation import ActivationUnit
 from .buffer import UnifiedBuffer
+from .compact_top import CompactTpu
 from .counters import Counters
 from .external_weights import ExternalWeights
 from .host_port import HostPort
@@ -64,6 +65,11 @@ class Tpu(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self._config
+        if config.compact:
+            m.submodules.compact = compact = CompactTpu(config)
+            wiring.connect(m, wiring.flipped(self.rx), compact.rx)
+            wiring.connect(m, compact.tx, wiring.flipped(self.tx))
+            return m
         m.submodules.host = host = HostPort(config)
         m.submodules.sequencer = sequencer = Sequencer(config)
         m.submodules.counters = counters = Counters(config)

@@ -2,7 +2,6 @@
 
 import numpy as np
 from systolith.rtl import isa
-from systolith.rtl.config import ADDRESS_BITS
 from systolith.rtl.interfaces import PC_BITS
 from systolith.rtl.isa import CONFIG, SINK, Destination, Fault, Function, Opcode, Unit
 from systolith.rtl.packets import COUNTERS, Kind, Space, State, word_bytes
@@ -144,6 +143,8 @@ class GoldenModel:
         if f["wait0_unit"] not in units or f["wait1_unit"] not in units:
             return False
         match opcode:
+            case Opcode.READ_HOST_MEMORY | Opcode.WRITE_HOST_MEMORY:
+                return config.has_dma
             case Opcode.SYNCHRONISE:
                 return f["unit"] in units
             case Opcode.TAG:
@@ -168,6 +169,13 @@ class GoldenModel:
         """How many of the accesses come before the first that is out of range."""
         bad = addresses + width > self.config.unified_buffer_bytes
         return int(bad.argmax()) if bad.any() else len(addresses)
+
+    def _nest(self, base, *loops):
+        """Addresses of a loop nest, outermost first: a flat array. A loop is its count and its stride."""
+        addresses = np.array([base])
+        for count, stride in loops:
+            addresses = np.add.outer(addresses, np.arange(count) * stride).reshape(-1)
+        return addresses % (1 << self.config.address_bits)
 
     def _store(self, addresses, values):
         self.unified_buffer[addresses[:, None] + np.arange(values.shape[1])] = values
@@ -235,17 +243,17 @@ class GoldenModel:
         if f["length"]:
             if f["switch"]:
                 self._next_tile()
-            self._multiply(_nest(f["ub_address"], (f["length"], f["stride"])), f["acc_address"], f["accumulate"])
+            self._multiply(self._nest(f["ub_address"], (f["length"], f["stride"])), f["acc_address"], f["accumulate"])
 
     def _convolve(self, f):
         r = self._registers[Unit.MATRIX]
         if not f["x_count"] or not f["y_count"]:
             return
         accumulate = f["accumulate"]
-        for base in _nest(f["ub_address"], (r["pass1_count"], r["pass1_stride"]),
+        for base in self._nest(f["ub_address"], (r["pass1_count"], r["pass1_stride"]),
                           (r["pass0_count"], r["pass0_stride"])):
             self._next_tile()
-            self._multiply(_nest(base, (f["y_count"], r["y_stride"]), (f["x_count"], r["x_stride"])),
+            self._multiply(self._nest(base, (f["y_count"], r["y_stride"]), (f["x_count"], r["x_stride"])),
                            f["acc_address"], accumulate)
             accumulate = True
 
@@ -264,7 +272,7 @@ class GoldenModel:
 
     def _activate(self, f):
         r = self._registers[Unit.ACTIVATION]
-        addresses = _nest(f["ub_address"], (f["y_count"], r["y_stride"]), (f["x_count"], r["x_stride"]))
+        addresses = self._nest(f["ub_address"], (f["y_count"], r["y_stride"]), (f["x_count"], r["x_stride"]))
         held = max(0, self.config.accumulator_depth - f["acc_address"])
         fit = self._in_range(addresses, f["columns"])
         count = min(fit, held, len(addresses))
@@ -282,7 +290,7 @@ class GoldenModel:
         steps = f["y_count"] * r["x_count"]
         if not taps or not steps:
             return
-        reads = _nest(f["in_address"], (f["y_count"], r["y_stride"]), (r["x_count"], r["x_stride"]),
+        reads = self._nest(f["in_address"], (f["y_count"], r["y_stride"]), (r["x_count"], r["x_stride"]),
                       (r["tap1_count"], r["tap1_stride"]), (r["tap0_count"], r["tap0_stride"]))
         fit = self._in_range(reads, self.config.cols)
         fed = fit // taps  # steps with all their reads in range
@@ -296,17 +304,10 @@ class GoldenModel:
         else:
             columns = np.arange(r["x_count"])
         made = np.add.outer(np.arange(f["y_count"]) * r["x_count"], columns).reshape(-1)
-        places = _nest(f["out_address"], (f["y_count"], r["out_y_stride"]), (len(columns), r["out_x_stride"]))
+        places = self._nest(f["out_address"], (f["y_count"], r["out_y_stride"]), (len(columns), r["out_x_stride"]))
         due = int(np.searchsorted(made, fed))
         count = min(due, self._in_range(places, f["columns"]))
         self._store(places[:count], results[made[:count], :f["columns"]])
         if count < due or fed < steps:
             raise _Stop(Fault.UNIFIED_BUFFER_RANGE)
 
-
-def _nest(base, *loops):
-    """Addresses of a loop nest, outermost first: a flat array. A loop is its count and its stride."""
-    addresses = np.array([base])
-    for count, stride in loops:
-        addresses = np.add.outer(addresses, np.arange(count) * stride).reshape(-1)
-    return addresses % (1 << ADDRESS_BITS)

@@ -101,7 +101,8 @@ class _Generator:
         self._fill()
         if len(self._code) > limit:
             raise ValueError(f"an instruction memory of {config.instruction_depth} is too small for random programs")
-        kinds = [self._matrix_multiply, self._convolve, self._activate, self._host_memory, self._load, self._prefetch,
+        kinds = [self._matrix_multiply, self._convolve, self._activate,
+                 *[self._host_memory] * config.has_dma, self._load, self._prefetch,
                  self._little, *[self._vector] * 2 * config.has_vector]
         target = len(self._code) + length * INSTRUCTION_BYTES
         while len(self._code) < target:

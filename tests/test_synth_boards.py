@@ -44,7 +44,7 @@ def test_the_configuration_says_whose_it_is(board):
 
 def test_the_design_has_the_chip_in_it():
     board = load_board("icebreaker")
-    config = replace(PRESETS["pico"], rows=2, cols=2)
+    config = replace(PRESETS["pico"], rows=2)
     design = prepare(board, config, 24, 1_000_000)
     assert "module systolith(" in design.chip and "cell \\systolith \\chip" in design.top
     assert "SB_PLL40_PAD" in design.top and "set_io uart_0__rx__io 6" in design.constraints and design.clock == 24

@@ -43,7 +43,7 @@ def compile_graph(graph, config, dump=False):
             raise ModelError(f"{graph.name}: operator {operator.index} ({operator.kind}) is not supported")
     while True:
         try:
-            return _emit(graph, config, layers, reasons, _parts(graph, config, layers, dump), dump)
+            return _emit(graph, config, layers, reasons, _parts(graph, config, layers, dump), dump and config.has_dma)
         except TooLarge as why:
             del layers[why.operator]
             reasons[why.operator] = str(why)
@@ -92,9 +92,11 @@ def _conflict(layers):
 def _parts(graph, config, layers, dump):
     """What is executed, in order: a `Part` for the chip, or the number of an operator for the host."""
     shapes = {t.index: image_shape(t.shape) for t in graph.tensors}
-    runs = _runs(graph, layers)
+    # A chip that cannot send tensors while it runs is stopped after each operator instead.
+    apart = dump and not config.has_dma
+    runs = _runs(graph, layers, apart)
     on_chip = [run for run in runs if run[0] in layers]
-    leaving = {t for t in shapes if t in graph.outputs or any(t in o.inputs for o in graph.operators
+    leaving = {t for t in shapes if apart or t in graph.outputs or any(t in o.inputs for o in graph.operators
                                                               if o.index not in layers)}
     try:
         # A tensor that is sent to the host must not be overwritten in place before.
@@ -118,12 +120,13 @@ def _parts(graph, config, layers, dump):
     return parts
 
 
-def _runs(graph, layers):
-    """The operators in runs: lists of operators that the chip executes one after the other, or one of the host."""
+def _runs(graph, layers, apart):
+    """The operators in runs: lists of operators that the chip executes one after the other (with `apart` only one), or
+    one of the host."""
     runs = []
     for operator in graph.operators:
         on_chip = operator.index in layers
-        if on_chip and runs and runs[-1][0] in layers:
+        if on_chip and runs and runs[-1][0] in layers and not apart:
             runs[-1].append(operator.index)
         else:
             runs.append([operator.index])

@@ -113,10 +113,10 @@ class MatrixLayer(WindowLayer):
                           for block in blocks])
 
         # Each piece takes all weights again: fewer vectors than rows would leave the array waiting for them, and from a
-        # slow external memory so would all but the largest pieces.
+        # slow external memory so would all but the largest pieces. Compact chips are slow to issue instructions.
         most = depth // 2
-        external = config.weight_memory == "external"
-        limit = most if external else min(max(2 * config.rows, vectors // _PIECES), most)
+        large = config.weight_memory == "external" or config.compact
+        limit = most if large else min(max(2 * config.rows, vectors // _PIECES), most)
         return [piece(*part) for part in chunks(target.height, width, limit)]
 
     def _emit_block(self, builder, source, target, fold, piece, block, first=False):

@@ -15,11 +15,17 @@ _RECEIVER = 9
 
 
 class Transmitter:
-    """Sends packets one after the other, a byte a cycle. The first is the answer to RUN, just before cycle 0."""
+    """Sends packets one after the other, a byte a cycle.
 
-    def __init__(self):
-        self._free = -1
-        self.send(-1, 0)
+    Parameters
+    ----------
+    begin : int
+        Cycle in which the first is accepted, the answer to RUN.
+    """
+
+    def __init__(self, begin=-1):
+        self._free = begin
+        self.send(begin, 0)
 
     def send(self, cycle, payload):
         """Asks for a packet of so many bytes in `cycle`; returns the cycle in which it is accepted."""

@@ -6,7 +6,7 @@ from systolith.rtl.matrix import MatrixUnit
 from .activity import Activity
 from .instructions import Registers
 
-__all__ = ["Matrix"]
+__all__ = ["Matrix", "loops"]
 
 
 class Matrix:
@@ -51,7 +51,7 @@ class Matrix:
             if instruction.opcode is Opcode.SET_CONFIGURATION:
                 registers.write(instruction)
                 continue
-            vectors, passes, switch = _loops(instruction, registers)
+            vectors, passes, switch = loops(instruction, registers)
             # A vector is requested in the cycle after the generator's step, a step comes when the vector before is
             # served.
             start = request = max(taken + 1, served) + 1
@@ -86,7 +86,7 @@ class Matrix:
                 start = stop
 
 
-def _loops(instruction, registers):
+def loops(instruction, registers):
     """Vectors of a pass, passes, and whether each takes a new tile."""
     if instruction.opcode is Opcode.MATRIX_MULTIPLY:
         return instruction["length"], 1, instruction["switch"]

@@ -7,6 +7,7 @@ from systolith.rtl.packets import COUNTERS
 from systolith.rtl.waits import units
 
 from .activity import Activity
+from .compact import CompactModel
 from .dispatch import Dispatch, TagQueue
 from .host import Transmitter, host_unit
 from .instructions import CycleModelError, Semaphores, read_program
@@ -56,8 +57,8 @@ class Timing:
         Tag and counters of each snapshot, in order.
     """
 
-    def __init__(self, halted, tags, activities, queues, semaphores):
-        self._tags, self._activities, self._queues, self._semaphores = tags.pushed, activities, queues, semaphores
+    def __init__(self, halted, tags, activities, queues, retired):
+        self._tags, self._activities, self._queues, self._retired = tags.pushed, activities, queues, retired
         self.counters = self._count(halted + 1)
         self.snapshots = [(tag["tag"], self._count(cycle)) for (tag, *_), cycle in zip(tags.pushed, tags.snapshots)]
 
@@ -70,7 +71,7 @@ class Timing:
         return sorted(
             Record(instruction.pc, instruction.opcode, unit, dispatched, start, end, self._tag(instruction))
             for unit, queue in self._queues.items()
-            for (instruction, dispatched, start), end in zip(queue.done, self._semaphores.retired[unit], strict=True))
+            for (instruction, dispatched, start), end in zip(queue.done, self._retired[unit], strict=True))
 
     def _tag(self, instruction):
         """See `Record.tag`."""
@@ -123,6 +124,10 @@ class CycleModel:
             If the program does not end by Halt.
         """
         config = self.config
+        if config.compact:
+            run = CompactModel(config)
+            run.run(read_program(code, address))
+            return Timing(run.halted, run.tags, run.activities, run.queues, run.retired)
         if config.weight_memory == "external":
             memory = ExternalMemory(config.cols, self._bytes_per_cycle, self._latency)
         else:
@@ -150,4 +155,4 @@ class CycleModel:
             if progress == before and dispatch.halted is None:
                 raise CycleModelError(f"the program at instruction {address} never halts: its units wait in a circle")
             before = progress
-        return Timing(dispatch.halted, tags, activities, queues, semaphores)
+        return Timing(dispatch.halted, tags, activities, queues, semaphores.retired)
