@@ -1,12 +1,13 @@
 """Receiver of packets: finds them in the byte stream, buffers the payload and checks the CRC."""
 
-from amaranth.hdl import Cat, Module, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.crc import catalog
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from .packets import SYNC
+from .serial_crc import SerialCrc
 
 __all__ = ["PacketHeader", "PacketReceiver"]
 
@@ -36,18 +37,19 @@ class PacketReceiver(wiring.Component):
 
     Latency
     -------
-    A byte a cycle, and 4 cycles after the header. The packet is offered 2 cycles after its last byte, its payload 2
-    cycles later.
+    A byte a cycle (in a compact chip every `SerialCrc.CYCLES`), and 4 such times after the header. The packet is
+    offered 2 cycles after its last byte, its payload 2 cycles later.
     """
 
     def __init__(self, config):
-        self._longest = config.packet_bytes
+        self._longest, self._serial = config.packet_bytes, config.compact
         super().__init__({"rx": In(stream.Signature(unsigned(8))), "packet": Out(stream.Signature(PacketHeader())),
                           "payload": Out(stream.Signature(unsigned(8)))})
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.crc = crc = catalog.CRC32_ETHERNET(data_width=8).create()
+        m.submodules.crc = crc = SerialCrc() if self._serial else catalog.CRC32_ETHERNET(data_width=8).create()
+        crc_ready = crc.ready if self._serial else Const(1, 1)
         # A read never depends on a write in the same cycle, so yosys need not build what defines its result.
         m.submodules.buffer = buffer = Memory(shape=8, depth=self._longest, init=[], attrs={"no_rw_check": 1})
         write, read = buffer.write_port(), buffer.read_port()
@@ -85,22 +87,24 @@ class PacketReceiver(wiring.Component):
 
             with m.State("HEADER"):
                 m.d.comb += [crc.data.eq(window[:8]), crc.valid.eq(1)]
-                m.d.sync += [window.eq(window[8:]), left.eq(left - 1)]
-                with m.If(left == 1):
-                    m.d.sync += left.eq(header.length + 4)
-                    m.next = "RECEIVE"
+                with m.If(crc_ready):
+                    m.d.sync += [window.eq(window[8:]), left.eq(left - 1)]
+                    with m.If(left == 1):
+                        m.d.sync += left.eq(header.length + 4)
+                        m.next = "RECEIVE"
 
             with m.State("RECEIVE"):
-                m.d.comb += [self.rx.ready.eq(1), crc.data.eq(self.rx.payload), crc.valid.eq(self.rx.valid),
+                m.d.comb += [self.rx.ready.eq(crc_ready), crc.data.eq(self.rx.payload), crc.valid.eq(self.rx.valid),
                              write.en.eq(self.rx.valid & (left > 4))]
-                with m.If(self.rx.valid):
+                with m.If(self.rx.valid & crc_ready):
                     m.d.sync += [position.eq(position + 1), left.eq(left - 1)]
                     with m.If(left == 1):
                         m.next = "CHECK"
 
             with m.State("CHECK"):
                 m.d.sync += [header.good.eq(crc.match_detected), position.eq(0)]
-                m.next = "OFFER"
+                with m.If(crc_ready):
+                    m.next = "OFFER"
 
             with m.State("OFFER"):
                 m.d.comb += self.packet.valid.eq(1)

@@ -13,6 +13,7 @@ from .config import ADDRESS_BITS
 from .counters import COUNTER_BITS
 from .interfaces import MemoryRead, StatusLayout
 from .packets import COUNTERS, INFO, MAGIC, PROTOCOL, SYNC, pack_fields
+from .serial_crc import SerialCrc
 from .tag_queue import TAG_BITS
 
 __all__ = ["INFO_BYTES", "STATUS_BYTES", "Content", "PacketRequest", "PacketTransmitter", "tag_words"]
@@ -71,7 +72,8 @@ class PacketTransmitter(wiring.Component):
 
     Latency
     -------
-    The first byte 2 cycles after the request; then a byte a cycle (as far as the buffer delivers).
+    The first byte 2 cycles after the request; then a byte a cycle (as far as the buffer delivers; in
+    a compact chip every `SerialCrc.CYCLES`).
     """
 
     def __init__(self, config):
@@ -85,7 +87,8 @@ class PacketTransmitter(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.crc = crc = catalog.CRC32_ETHERNET(data_width=8).create()
+        compact = self._config.compact
+        m.submodules.crc = crc = SerialCrc() if compact else catalog.CRC32_ETHERNET(data_width=8).create()
         m.submodules.reader = reader = ByteReader(self._config)
         wiring.connect(m, wiring.flipped(self.host_read), reader.host_read)
         wiring.connect(m, wiring.flipped(self.host_data), reader.host_data)
@@ -102,7 +105,7 @@ class PacketTransmitter(wiring.Component):
         status = self.status.as_value()
         load, late = Signal(), Signal()
         tag = Signal(TAG_BITS)
-        if self._config.compact:
+        if compact:
             # The words are those of `CompactCounters`: not always there in time.
             moved = Signal()
             m.d.comb += self.tags.address.eq(Cat(index, tag))
@@ -141,13 +144,15 @@ class PacketTransmitter(wiring.Component):
         byte, valid, covered, advance = Signal(8), Signal(), Signal(), Signal()
         taken = Signal()
         m.d.comb += [
-            advance.eq(~tx.valid | tx.ready),
+            advance.eq((~tx.valid | tx.ready) & (crc.ready if compact else 1)),
             taken.eq(advance & valid),
             crc.data.eq(byte),
             crc.valid.eq(taken & covered),
         ]
         with m.If(advance):
             m.d.sync += [tx.valid.eq(valid), tx.payload.eq(byte)]
+        with m.Elif(tx.ready):
+            m.d.sync += tx.valid.eq(0)
 
         with m.FSM():
             with m.State("IDLE"):
@@ -168,7 +173,7 @@ class PacketTransmitter(wiring.Component):
                     tag.eq(request.address),
                     index.eq(0), phase.eq(0),
                 ]
-                if self._config.compact:
+                if compact:
                     with m.If(request.content == Content.STATUS):
                         m.d.sync += tag.eq(self._config.tag_depth)
                 with m.If(self.packet.valid):

@@ -38,6 +38,6 @@ def test_the_verilog_design_connects_the_chip(tmp_path):
 
 def test_the_port_tables_are_complete():
     for memory in "sram", "external":
-        for port in ports(Tpu(replace(PRESETS["pico"], weight_memory=memory))):
+        for port in ports(Tpu(replace(PRESETS["nano"], weight_memory=memory))):
             stem, _, member = port["name"].partition("__")
             assert f"`{port['name']}`" in PAGE or (f"`{stem}__" in PAGE and f"__{member}`" in PAGE), port["name"]

@@ -126,10 +126,10 @@ def test_the_top_of_each_board_becomes_a_bitstream(board, tmp_path, monkeypatch)
 def test_a_whole_chip_becomes_a_bitstream(tmp_path, monkeypatch):
     """The smallest chip: minutes with the tools of pip."""
     monkeypatch.setenv("SYSTOLITH_CACHE", str(tmp_path / "cache"))
-    config = replace(PRESETS["pico"], rows=2, cols=2, accumulator_depth=16, unified_buffer_bytes=1024,
-                     weight_memory_rows=64, instruction_depth=16, tag_depth=1, packet_bytes=64, queue_depth=2)
+    config = replace(PRESETS["pico"], rows=2, accumulator_depth=16, unified_buffer_bytes=1024,
+                     weight_memory_rows=64, instruction_depth=16, tag_depth=1, packet_bytes=64)
     report = build(BOARDS["ulx3s-25f"], tmp_path / "out", config=config, freq=25)
-    assert report["timing_met"] and report["peak_gops"] == round(8 * report["fmax_mhz"] / 1000, 2)
-    units = {name.split(".")[1] for name in report["modules"] if name.startswith("chip.")}
-    assert {"host", "sequencer", "matrix", "activation", "weights", "buffer"} <= units
+    assert report["timing_met"] and report["peak_gops"] == round(16 * report["fmax_mhz"] / 1000, 2)
+    units = {name.split(".")[2] for name in report["modules"] if name.startswith("chip.compact.")}
+    assert {"host", "sequencer", "matrix", "activation", "weights", "memory"} <= units
     assert Path(report["bitstream"]).stat().st_size > 10_000

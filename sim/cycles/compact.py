@@ -12,6 +12,7 @@ from systolith.rtl.compact_matrix import CompactMatrixUnit
 from systolith.rtl.compact_memory import FETCH_SLOTS, MATRIX_SLOTS, PERIOD, WEIGHT_SLOTS, WRITE_SLOTS
 from systolith.rtl.compact_requantise import CompactRequantise
 from systolith.rtl.isa import Destination, Opcode, Unit
+from systolith.rtl.serial_crc import SerialCrc
 from systolith.rtl.waits import units
 
 from .activity import Activity
@@ -52,7 +53,7 @@ class CompactModel:
 
     def __init__(self, config):
         self._config = config
-        self._transmitter = Transmitter(-1 - ROUND)
+        self._transmitter = Transmitter(-1 - ROUND, SerialCrc.CYCLES)
         self._registers = Registers(Unit.MATRIX)
         self.activities = {name: Activity() for name in
                            ("weight_stall", "weight_shift", "raw_stall", "input_stall", "vector_active",

@@ -10,27 +10,32 @@ __all__ = ["Transmitter", "host_unit"]
 _START, _ADVANCE = 3, 2
 #: Cycles of a packet besides its bytes: from the request to the first byte, and the last one's way out.
 _TRANSMITTER = 2
+#: Bytes of the header that the CRC covers.
+_HEADER = 4
 #: Cycles of a DATA packet besides its bytes on the way and into the buffer: receiver, command, end.
 _RECEIVER = 9
 
 
 class Transmitter:
-    """Sends packets one after the other, a byte a cycle.
+    """Sends packets one after the other.
 
     Parameters
     ----------
     begin : int
         Cycle in which the first is accepted, the answer to RUN.
+    pace : int
+        Cycles of a byte, of those that the CRC is made of.
     """
 
-    def __init__(self, begin=-1):
-        self._free = begin
+    def __init__(self, begin=-1, pace=1):
+        self._free, self._pace = begin, pace
         self.send(begin, 0)
 
     def send(self, cycle, payload):
         """Asks for a packet of so many bytes in `cycle`; returns the cycle in which it is accepted."""
         accepted = max(cycle, self._free)
-        self._free = accepted + OVERHEAD + payload + _TRANSMITTER
+        covered = _HEADER + payload
+        self._free = accepted + OVERHEAD - _HEADER + covered * self._pace + _TRANSMITTER
         return accepted
 
     @property
