@@ -1,10 +1,12 @@
 """The parameter store: biases, multipliers and shifts of a layer's channels, given to the requantise lanes."""
 
-from amaranth.hdl import Cat, Module, Signal, signed, unsigned
-from amaranth.lib import data, memory, wiring
+from amaranth.hdl import Cat, Module, signed, unsigned
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from .interfaces import LoadBus
+from .parameter_plane import ParameterPlane
+from .stamp import place
 
 __all__ = ["ParameterStore"]
 
@@ -55,28 +57,23 @@ class ParameterStore(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        lanes, planes = self._lanes, data.ArrayLayout(unsigned(8 * self._config.cols), PLANES)
-        m.submodules.memory = store = memory.Memory(shape=planes, depth=self._config.parameter_slots, init=[])
-        write = store.write_port(granularity=1)
-        # The set is wide and there are few: read combinationally, that is from distributed RAM.
-        read = store.read_port(domain="comb")
-        for plane in range(PLANES):
+        lanes, config = self._lanes, self._config
+        planes = []
+        for i in range(PLANES):
+            plane = place(m, f"plane{i}", ParameterPlane(config.parameter_slots, config.cols, lanes), platform)
             m.d.comb += [
-                write.data[plane].eq(self.load.data),
-                write.en[plane].eq(self.load.valid & (self.load.destination == self._destination)
-                                   & (self.load.index == plane)),
+                plane.write_en.eq(self.load.valid & (self.load.destination == self._destination)
+                                  & (self.load.index == i)),
+                plane.write_slot.eq(self.load.slot),
+                plane.write_data.eq(self.load.data),
+                plane.slot.eq(self.slot),
+                plane.beat.eq(self.beat),
             ]
-        m.d.comb += [write.addr.eq(self.load.slot), read.addr.eq(self.slot)]
+            planes.append(plane.data)
 
-        # What a beat needs of each plane; then the bytes of each lane, in one assignment a port, as elaboration costs
-        # by the bits of the signals that are assigned to.
-        planes_of_beat = [Signal(8 * lanes, name=f"plane{plane}", reset_less=True) for plane in range(PLANES)]
-        with m.Switch(self.beat):
-            for beat in range(self._config.cols // lanes):
-                with m.Case(beat):
-                    m.d.sync += [own.eq(plane.word_select(beat, 8 * lanes))
-                                 for own, plane in zip(planes_of_beat, read.data)]
-        columns = [[plane.word_select(lane, 8) for plane in planes_of_beat] for lane in range(lanes)]
+        # The bytes of each lane, in one assignment a port, as elaboration costs by the bits of the signals that are
+        # assigned to.
+        columns = [[plane.word_select(lane, 8) for plane in planes] for lane in range(lanes)]
         m.d.comb += [
             self.bias.eq(Cat(column[:4] for column in columns)),
             self.multiplier.eq(Cat(Cat(column[4:8])[:31] for column in columns)),
