@@ -10,6 +10,7 @@ help:
 	@echo "make test        the tests that take minutes at most"
 	@echo "make test-slow   all tests, the long ones too"
 	@echo "make formal      proofs of the control blocks, by yosys and z3"
+	@echo "make sim-v1      build and run the 256x256 matrix unit as a simulation"
 	@echo "make bench       cycles and simulation speed of the four MLPerf Tiny models"
 	@echo "make fpga        a bitstream for each board (hours)"
 	@echo "make test-fpga   the smallest chip and the top of each board, through the FPGA tools"
@@ -43,6 +44,9 @@ test-slow: $(VENV)/.installed-test
 formal: $(VENV)/.installed-test
 	$(BIN)/python -m pip install --quiet --editable ".[formal]"
 	$(BIN)/python -m pytest -m formal
+
+sim-v1: $(VENV)/.installed-test
+	$(BIN)/python -m pytest tests/test_matrix_simulation.py
 
 lint: $(VENV)/.installed-test
 	$(BIN)/ruff check .

