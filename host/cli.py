@@ -14,8 +14,9 @@ from systolith.rtl.config import PRESETS, Config
 
 from .cli_common import DefaultGroup, as_command, json_option, print_json
 from .cli_fpga import bench_fpga, boards, build, flash
-from .configs import load_config
-from .devices import DEVICES, open_device
+from .configs import known_configs, load_config
+from .devices import DEVICES, is_device, open_device
+from .driver import Driver
 from .inputs import InputError, load_inputs, random_inputs
 from .program import Program
 from .report import (
@@ -32,8 +33,32 @@ from .report import (
 __all__ = ["main"]
 
 
+class _DeviceName(click.ParamType):
+    """What `open_device` takes."""
+    name = "NAME"
+
+    def convert(self, value, param, ctx):
+        if not is_device(value):
+            self.fail(f"{value!r} is no device; there are {', '.join(DEVICES)}", param, ctx)
+        return value
+
+
+def _config_of(device, config_name):
+    """The configuration of that name; without one that of the board, or edge if the device is none."""
+    if config_name or device in DEVICES:
+        return load_config(config_name or "edge")
+    with Driver(open_device(device, None), known=known_configs()) as driver:
+        driver.hello()
+        return driver.config
+
+
 _config = click.option("--config", "config_name", default="edge", show_default=True, metavar="NAME",
                        help=f"Preset ({', '.join(PRESETS)}), board or .toml file.")
+_config_of_device = click.option("--config", "config_name", metavar="NAME",
+                                 help=f"Preset ({', '.join(PRESETS)}), board or .toml file; by default edge, or "
+                                      "what the board is.")
+_device = click.option("--device", default="rtl", show_default=True, type=_DeviceName(),
+                       help="; ".join(f"{name}: {text}" for name, (*_, text) in DEVICES.items()) + ".")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -80,9 +105,8 @@ def _outputs_file(path, graph, results):
 @click.option("--input", "input_path", metavar="FILE",
               help=".npz, .npy or picture; without it one seeded random input.")
 @click.option("--output", "output_path", metavar="FILE", help="Keep the outputs: .npz, array y, one inference a row.")
-@_config
-@click.option("--device", default="rtl", show_default=True, type=click.Choice(list(DEVICES)),
-              help="; ".join(f"{name}: {text}" for name, (*_, text) in DEVICES.items()) + ".")
+@_config_of_device
+@_device
 @click.option("--check", is_flag=True, help="Compare every operator's output with the reference interpreter.")
 @click.option("--seed", default=0, show_default=True, help="Of the random input.")
 @click.option("--trace", "trace_path", metavar="FILE",
@@ -97,7 +121,7 @@ def run(model, input_path, output_path, config_name, device, check, seed, trace_
     from .models import is_onnx, load_model
     from .run import describe, run_model
 
-    config = load_config(config_name)
+    config = _config_of(device, config_name)
     if _is_program(model):
         if check:
             raise InputError("--check needs the model itself, not a program file")
@@ -250,8 +274,8 @@ def bench():
 
 @bench.command("models")
 @click.argument("models", nargs=-1)
-@_config
-@click.option("--device", default="rtl", show_default=True, type=click.Choice(list(DEVICES)))
+@_config_of_device
+@_device
 @click.option("--build/--no-build", default=True, show_default=True,
               help="Measure how long the simulation takes to build from nothing.")
 @click.option("--plot", "plot_path", metavar="FILE", help="With tpu-v1: draw the sensitivity study (.png, .svg).")
@@ -271,11 +295,11 @@ def bench_models(models, config_name, device, build, plot_path, as_json):
 
     from .bench import bench, measure_build
 
-    config = load_config(config_name)
+    config = _config_of(device, config_name)
     paths = models or sorted(Path("../shared/models").glob("*.tflite"))
     if not paths:
         raise InputError("bench needs the paths of .tflite models: there are none in ../shared/models")
-    seconds, peak = measure_build(config_name) if build and device == "rtl" else (None, None)
+    seconds, peak = measure_build(config_name or config.name) if build and device == "rtl" else (None, None)
     with _progress() as show:
         rows = bench(paths, config, device, show)
     report = {"config": config.name, "device": device, "models": rows, "build_seconds": seconds,

@@ -19,7 +19,7 @@ from systolith.rtl.packets import (
     word_bytes,
 )
 
-from .link import DeviceError, Link, Refused, Unanswered
+from .link import DeviceError, LineError, Link, Refused, Unanswered
 
 __all__ = ["ChipFault", "DeviceError", "Driver"]
 
@@ -56,7 +56,9 @@ class Driver:
     device
         See `Link`.
     config : Config or None
-        What the chip must be. Without it `hello` finds the preset of the same digest.
+        What the chip must be. Without it `hello` finds the one of the same digest among `known`.
+    known : iterable of Config or None
+        By default the presets.
 
     Members
     -------
@@ -68,11 +70,14 @@ class Driver:
     Errors
     ------
     DeviceError
-        By every method, if the device does not answer several attempts or refuses a command.
+        By every method, if the device does not answer several attempts or refuses a command. A `LineError` if it may
+        help to `reset` it and start anew.
     """
 
-    def __init__(self, device, config=None):
+    def __init__(self, device, config=None, known=None):
         self._link = Link(device, config)
+        self._known = known or PRESETS.values()
+        self._number = 0
         self.config = config
         self.interrupts = []
 
@@ -94,16 +99,20 @@ class Driver:
         DeviceError
             If it is not.
         """
-        info = _fields(INFO, self._link.command(Kind.HELLO))
+        try:
+            info = _fields(INFO, self._link.command(Kind.HELLO))
+        except Unanswered:
+            raise Unanswered("no systolith answers: its bitstream must be loaded, and its baud that of the "
+                             "device") from None
         if info["magic"] != MAGIC:
             raise DeviceError(f"the device is no systolith: it calls itself {info['magic']!r}")
         if info["protocol"] != PROTOCOL:
             raise DeviceError(f"the device speaks protocol {info['protocol']}, the driver {PROTOCOL}")
         if self.config is None:
-            self.config = next((c for c in PRESETS.values() if c.digest() == info["digest"]), None)
+            self.config = next((c for c in self._known if c.digest() == info["digest"]), None)
             if self.config is None:
-                raise DeviceError(f"the device is a {info['rows']} x {info['cols']} chip of no preset; "
-                                  "name the configuration file it was built from")
+                raise DeviceError(f"the device is a {info['rows']} x {info['cols']} chip of an unknown configuration; "
+                                  "name the file it was built from with --config")
         config = self.config
         if (info["rows"], info["cols"]) != (config.rows, config.cols):
             raise DeviceError(f"the device is a {info['rows']} x {info['cols']} chip, "
@@ -182,21 +191,20 @@ class Driver:
         ChipFault
             If the program ends in a fault.
         DeviceError
-            If it reaches beyond the host's memory, runs into the time-out, or a packet that it sends arrives damaged.
+            If it reaches beyond the host's memory or runs into the time-out.
+        LineError
+            If a packet of the program was lost.
         """
         if host_memory is None or isinstance(host_memory, bytearray):
             host_memory = _Memory(bytearray() if host_memory is None else host_memory)
         deadline = None if timeout is None else time.monotonic() + timeout
         self._link.events.clear()
         self.interrupts = []
-        self._link.strict = True
-        try:
-            self._start(address)
-            while (status := self._serve(host_memory)) is None:
-                if deadline is not None and time.monotonic() > deadline:
-                    raise DeviceError(f"the program did not end within {timeout} seconds")
-        finally:
-            self._link.strict = False
+        self._number = 0
+        self._start(address)
+        while (status := self._serve(host_memory)) is None:
+            if deadline is not None and time.monotonic() > deadline:
+                raise DeviceError(f"the program did not end within {timeout} seconds")
         if status["state"] == State.FAULTED:
             raise ChipFault(status)
         return status
@@ -218,11 +226,16 @@ class Driver:
 
     def _serve(self, memory):
         """Handles what the program sends next; returns the status once it has ended."""
-        packet = self._link.events.pop(0) if self._link.events else self._link.receive()
+        packet = self._next()
         if packet is None:
-            # STOPPED may have been lost.
-            status = self.status()
-            return None if self._link.events or status["state"] == State.RUNNING else status
+            self._look_for_loss()
+            return None
+        if packet.kind in (Kind.ACK, Kind.NAK):
+            # Late, to a command that was given up.
+            return None
+        if packet.sequence != self._number % 256:
+            raise LineError("a packet of the program was lost on its way")
+        self._number += 1
         match packet.kind:
             case Kind.HOST_READ:
                 address, length = struct.unpack("<IH", packet.payload)
@@ -235,6 +248,32 @@ class Driver:
             case Kind.STOPPED:
                 return _fields(STATUS, packet.payload)
         return None
+
+    def _next(self):
+        """The next packet, or None if nothing comes within the device's time-out."""
+        return self._link.events.pop(0) if self._link.events else self._link.receive()
+
+    def _look_for_loss(self):
+        """Finds out why the program is silent: it is at work, or its last packet was lost.
+
+        Answers never overtake what the program has sent before.
+        """
+        if self.status()["state"] == State.RUNNING:
+            if not self._awaits_data():
+                return
+        elif not self._link.events and (packet := self._link.receive()) is not None:
+            # The answer had begun before STOPPED.
+            self._link.events.append(packet)
+        if not self._link.events:
+            raise LineError("the last packet of the program was lost on its way")
+
+    def _awaits_data(self):
+        """Whether the program waits for DATA, by offering none."""
+        try:
+            self._link.command(Kind.DATA)
+        except Refused as refusal:
+            return refusal.reason == Reason.LENGTH
+        return False
 
     def _send_data(self, data):
         """Sends DATA. If it was not answered, what the program sends next tells whether it was heard."""

@@ -1,12 +1,14 @@
 """The host's end of the byte stream: commands and their answers over a line that may lose or change bytes."""
 
+import random
+
 from systolith.rtl.errors import UserError
 from systolith.rtl.packets import Kind, PacketReader, Reason, pack
 
-__all__ = ["DeviceError", "Link", "Refused", "Unanswered"]
+__all__ = ["LONGEST", "DeviceError", "LineError", "Link", "Refused", "Unanswered"]
 
 #: The longest payload of any configuration, for as long as the chip's is not known.
-_LONGEST = 4096
+LONGEST = 4096
 _ATTEMPTS = 4
 
 _REASONS = {
@@ -23,7 +25,11 @@ class DeviceError(UserError):
     """The device does not answer, or not as it should; the message is one full sentence."""
 
 
-class Unanswered(DeviceError):
+class LineError(DeviceError):
+    """The line has lost or changed what cannot be repeated by itself; to reset and start anew helps."""
+
+
+class Unanswered(LineError):
     """A command was not answered."""
 
 
@@ -50,18 +56,16 @@ class Link:
     -------
     events : list of Packet
         What the chip sent of its own accord while an answer was awaited, oldest first.
-    strict : bool
-        A damaged packet that is no answer is an error: nobody will send it again.
     """
 
     def __init__(self, device, config):
         self._device = device
-        self._longest = config.packet_bytes if config else _LONGEST
+        self._longest = config.packet_bytes if config else LONGEST
         self._reader = PacketReader(self._longest)
         self._packets = []
-        self._sequence = 0
+        # Not the numbers of the program before this one, whose last answers may still be on their way.
+        self._sequence = random.randrange(255)
         self.events = []
-        self.strict = False
 
     def close(self):
         """Closes the device."""
@@ -72,13 +76,16 @@ class Link:
 
         `once`: it must not be carried out twice, so it is sent again only if the device has refused its CRC.
         """
+        refused = set()
         for _ in range(_ATTEMPTS):
             self._sequence = self._sequence % 255 + 1
             self._device.write(pack(kind, payload, self._sequence))
-            answer = self._answer()
+            answer = self._answer(refused)
             if answer is None:
-                self._resynchronise()
-                answer = self._answer()
+                # What has begun to come has lost its end.
+                self._reader = PacketReader(self._longest)
+                self._flush()
+                answer = self._answer(refused)
                 if answer is None and once:
                     break
             if answer is None:
@@ -87,33 +94,37 @@ class Link:
                 return answer.payload
             if answer.payload[0] != Reason.CRC:
                 raise Refused(kind, answer.payload[0])
-            self._resynchronise()
+            if once:
+                refused.add(self._sequence)
+            self._flush()
         raise Unanswered(f"the device did not answer {kind.name}")
 
     def receive(self):
         """The next packet that is not damaged, or None if nothing comes within the device's time-out."""
         while True:
             while not self._packets:
-                data = self._device.read(_LONGEST)
+                data = self._device.read(LONGEST)
                 if not data:
                     return None
                 self._packets += self._reader.feed(data)
             packet = self._packets.pop(0)
             if packet.good:
                 return packet
-            if self.strict and packet.kind not in (Kind.ACK, Kind.NAK):
-                raise DeviceError("a packet that the program sent was damaged on its way, so the run cannot go on")
 
-    def _resynchronise(self):
-        """Ends a packet that is incomplete on its way in either direction: the device refuses it for its CRC."""
-        self._reader = PacketReader(self._longest)
+    def _flush(self):
+        """Ends a packet that has lost bytes on its way to the device, which then refuses it for its CRC."""
         self._device.write(bytes(self._longest + 16))
 
-    def _answer(self):
-        """The answer to the last command, or None if there is none. Answers to earlier ones are dropped."""
+    def _answer(self, refused):
+        """The answer to the last command, or None if there is none. Answers to earlier ones are dropped.
+
+        `refused` are numbers under which it was sent before. What was refused may have been noise of the same number.
+        """
         while (packet := self.receive()) is not None:
             if packet.kind not in (Kind.ACK, Kind.NAK):
                 self.events.append(packet)
             elif packet.sequence == self._sequence:
                 return packet
+            elif packet.kind == Kind.ACK and packet.sequence in refused:
+                raise LineError("the device may have carried out a command twice")
         return None

@@ -6,9 +6,12 @@ import numpy as np
 from systolith.host.compiler.layout import image_of, image_shape, values_of
 from systolith.rtl.packets import COUNTERS, Space
 
+from .link import LineError
 from .operators import evaluate
 
 __all__ = ["Inference", "Session"]
+
+_ATTEMPTS = 4
 
 
 @dataclass
@@ -52,6 +55,9 @@ class Session:
             Called while the weights are sent, in bytes.
         """
         program.require(self._driver.config)
+        self._driver.hello()
+        # A session that was broken off may have left a program running.
+        self._driver.reset()
         self._program = program
         self._hold(Space.INSTRUCTIONS, program.instructions[0])
         self._hold(Space.WEIGHTS, program.weights[0].tobytes(), progress)
@@ -64,7 +70,7 @@ class Session:
             self._held[space] = image
 
     def infer(self, inputs):
-        """One inference.
+        """One inference; if the line loses a packet of it, all of it once more.
 
         Parameters
         ----------
@@ -74,6 +80,14 @@ class Session:
         -------
         Inference
         """
+        for _ in range(_ATTEMPTS - 1):
+            try:
+                return self._infer(inputs)
+            except LineError:
+                self._driver.reset()
+        return self._infer(inputs)
+
+    def _infer(self, inputs):
         program, graph = self._program, self._program.graph
         values, dumped = dict(inputs), {}
         counters, layer_cycles = {}, [None] * len(program.layers)

@@ -120,4 +120,11 @@ class HostPort(wiring.Component):
         if self._config.has_dma:
             with m.Else():
                 wiring.connect(m, dma.packet, packet)
+        number = Signal(8)
+        with m.If(stopped | ~commands.answer.valid):
+            m.d.comb += request.sequence.eq(number)
+            with m.If(packet.valid & packet.ready):
+                m.d.sync += number.eq(number + 1)
+        with m.Elif(self.run):
+            m.d.sync += number.eq(0)
         return m

@@ -4,7 +4,8 @@ A packet is ``SYNC kind sequence length(2) payload crc(4)``, little endian; the 
 payload. Bytes outside a packet are skipped until the next SYNC. The host sends one command at a time and waits for its
 answer, ACK or NAK with the command's sequence number. A command with a wrong CRC, kind, length, space or address is
 answered by a NAK with the reason and changes nothing. While a program runs the chip also sends packets of its own
-accord (HOST_READ, HOST_WRITE, INTERRUPT, STOPPED; sequence number 0).
+accord (HOST_READ, HOST_WRITE, INTERRUPT, STOPPED). It never repeats one; their sequence numbers count them, from 0 at
+RUN, modulo 256, so that the host notices a lost one.
 
 Payloads (u8, u16, u32 little endian)
 -------------------------------------
@@ -15,7 +16,8 @@ READ      host, u8 space, u32 address, u16 words. ACK: the data. Refused with BU
 RUN       host, u32 address of the first instruction. ACK, then later STOPPED.
 STATUS    host, empty. ACK: the `STATUS` fields. Allowed at any time.
 RESET     host, empty. Stops a running program and empties queues and pipelines; memories stay. ACK.
-DATA      host, the bytes a HOST_READ asked for. Its answer is ACK, or NAK if none was asked for or the length differs.
+DATA      host, the bytes a HOST_READ asked for. ACK. Refused with UNEXPECTED if none were asked for; if others were,
+          with LENGTH, so that an empty one asks whether the program awaits the host.
 HOST_READ   chip, u32 host address, u16 length: send me DATA of so many bytes.
 HOST_WRITE  chip, u32 host address, data. Not answered.
 INTERRUPT   chip, u16 code. Not answered.

@@ -1,6 +1,6 @@
 """The UART that carries the chip's byte streams over two wires."""
 
-from amaranth.hdl import Cat, Const, Module, Signal, unsigned
+from amaranth.hdl import Cat, Module, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
@@ -123,16 +123,19 @@ class Uart(wiring.Component):
         timer, number, restart : Signal
         """
         lengths = [end - begin for begin, end in zip([0, *times], times)]
+        # All but the first, which is half a bit in the receiver, last so many cycles or one more.
         shortest = min(lengths[1:])
         timer = Signal(range(max(lengths)), name=f"{name}_timer")
         number = Signal(range(_BITS), name=f"{name}_number")
         restart = Signal(name=f"{name}_restart")
-        # All but the first, which is half a bit in the receiver, last so many cycles or one more.
-        longer = Const(sum((length - shortest) << n for n, length in enumerate(lengths) if n), 1 << len(number))
+        following = Signal.like(timer, name=f"{name}_following")
+        m.d.comb += following.eq(shortest - 1)
+        with m.Switch(number), m.Case(*(n for n, length in enumerate(lengths[1:]) if length > shortest)):
+            m.d.comb += following.eq(shortest)
         with m.If(restart):
             m.d.sync += [timer.eq(lengths[0] - 1), number.eq(0)]
         with m.Elif(timer == 0):
-            m.d.sync += [timer.eq(shortest - 1 + longer.bit_select(number + 1, 1)), number.eq(number + 1)]
+            m.d.sync += [timer.eq(following), number.eq(number + 1)]
         with m.Else():
             m.d.sync += timer.eq(timer - 1)
         return timer, number, restart

@@ -122,7 +122,11 @@ class ChipHost:
             The fields of STOPPED.
         """
         await self.command(Kind.RUN, struct.pack("<I", address))
+        number = 0
         while (packet := await self.packet()).kind != Kind.STOPPED:
+            if packet.kind != Kind.ACK:
+                assert packet.sequence == number % 256, packet
+                number += 1
             match packet.kind:
                 case Kind.HOST_READ:
                     self.send(Kind.DATA, memory.read(*struct.unpack("<IH", packet.payload)))
@@ -132,4 +136,5 @@ class ChipHost:
                     memory.interrupt(*struct.unpack("<H", packet.payload))
                 case _:  # the answer to DATA
                     assert (packet.kind, packet.sequence) == (Kind.ACK, self._sequence), packet
+        assert packet.sequence == number % 256, packet
         return unpack_fields(STATUS, packet.payload)

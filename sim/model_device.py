@@ -37,6 +37,7 @@ class ModelDevice:
         self._reader = packets.PacketReader(config.packet_bytes)
         self._output = bytearray()
         self._steps = None
+        self._number = 0
         self._awaited = 0
 
     def write(self, data):
@@ -51,6 +52,7 @@ class ModelDevice:
                 continue
             self._send(Kind.ACK, answer, packet.sequence)
             if packet.kind == Kind.RUN:
+                self._number = 0
                 self._advance(None)
             elif packet.kind == Kind.DATA:
                 self._advance(packet.payload)
@@ -64,8 +66,13 @@ class ModelDevice:
     def close(self):
         """Nothing to release."""
 
-    def _send(self, kind, payload, sequence=0):
+    def _send(self, kind, payload, sequence):
         self._output += packets.pack(kind, payload, sequence)
+
+    def _tell(self, kind, payload):
+        """Sends a packet of the program's."""
+        self._send(kind, payload, self._number)
+        self._number = (self._number + 1) % 256
 
     def _advance(self, answer):
         """Lets the program run until it ends or asks the host for bytes."""
@@ -74,17 +81,17 @@ class ModelDevice:
             try:
                 kind, *arguments = self._steps.send(answer)
             except StopIteration:
-                return self._send(Kind.STOPPED, self._status_fields())
+                return self._tell(Kind.STOPPED, self._status_fields())
             answer = None
             match kind:
                 case Kind.HOST_READ:
                     self._awaited = arguments[1]
-                    return self._send(kind, struct.pack("<IH", *arguments))
+                    return self._tell(kind, struct.pack("<IH", *arguments))
                 case Kind.HOST_WRITE:
                     address, data = arguments
-                    self._send(kind, struct.pack("<I", address) + data)
+                    self._tell(kind, struct.pack("<I", address) + data)
                 case Kind.INTERRUPT:
-                    self._send(kind, struct.pack("<H", *arguments))
+                    self._tell(kind, struct.pack("<H", *arguments))
 
     # Commands: each takes the payload and returns that of the ACK
 

@@ -1,10 +1,12 @@
 """The driver against the model device, over lines that lose and change what they carry."""
 
 import struct
+import time
 
 import numpy as np
 import pytest
 from systolith.host.driver import ChipFault, DeviceError, Driver
+from systolith.host.link import LineError
 from systolith.rtl import packets
 from systolith.rtl.config import PRESETS, Config
 from systolith.rtl.isa import Fault, Opcode, encode
@@ -96,7 +98,7 @@ def test_hello_checks_what_the_chip_is():
         driver(config=PRESETS["edge"])[0].hello()
     with pytest.raises(DeviceError, match="size of configuration small but other parameters"):
         Driver(ModelDevice(CONFIG), Config(**{**CONFIG.as_dict(), "tag_depth": 4})).hello()
-    with pytest.raises(DeviceError, match="of no preset"):
+    with pytest.raises(DeviceError, match="of an unknown configuration; .* --config"):
         driver(config=None)[0].hello()
     with chip:
         pass
@@ -107,14 +109,17 @@ def test_config_is_found_by_the_digest():
     chip = Driver(ModelDevice(PRESETS["pico"]))
     chip.write(Space.UNIFIED_BUFFER, 9, bytes(range(200)) * 2)
     assert chip.config is PRESETS["pico"]
+    own = Driver(ModelDevice(CONFIG), known=[PRESETS["edge"], CONFIG])
+    own.hello()
+    assert own.config is CONFIG
     assert chip.read(Space.UNIFIED_BUFFER, 9, 400) == bytes(range(200)) * 2
 
 
 @pytest.mark.parametrize("field, value, sentence", [("magic", b"ELSE", "no systolith"), ("protocol", 9, "protocol 9")])
 def test_hello_refuses_strangers(field, value, sentence):
     info = {"magic": b"SYST", "protocol": 1, "rows": 3, "cols": 4, "digest": CONFIG.digest(), field: value}
-    answer = pack(Kind.ACK, packets.pack_fields(packets.INFO, info), 1)
-    chip, _ = driver(to_host=once(Kind.ACK, lambda data: answer))
+    payload = packets.pack_fields(packets.INFO, info)
+    chip, _ = driver(to_host=once(Kind.ACK, lambda data: pack(Kind.ACK, payload, data[2])))
     with pytest.raises(DeviceError, match=sentence):
         chip.hello()
 
@@ -161,7 +166,7 @@ def test_late_answers_are_not_taken_for_others():
 
 def test_silence_and_refusals_are_errors():
     chip, line = driver(to_host=lambda kind, data: b"")
-    with pytest.raises(DeviceError, match="did not answer HELLO"):
+    with pytest.raises(DeviceError, match="no systolith answers"):
         chip.hello()
     assert 2 < line.sent.count(Kind.HELLO) < 6
     chip, line = driver()
@@ -221,7 +226,7 @@ def test_host_memory_may_be_any_object():
 
 @pytest.mark.parametrize("to_chip, to_host", [
     (once(Kind.RUN, damaged), None), (once(Kind.RUN, shortened), None), (once(Kind.DATA, damaged), None),
-    (once(Kind.DATA, shortened), None), (None, once(Kind.STOPPED, lost))])
+    (once(Kind.DATA, shortened), None)])
 def test_runs_survive_what_can_be_repaired(to_chip, to_host):
     chip, _ = driver(to_chip, to_host)
     load(chip, *TRANSFERS)
@@ -255,18 +260,72 @@ def test_data_that_is_lost_for_good_is_an_error():
         chip.run(0, bytearray(700))
 
 
-def test_damaged_packets_of_the_program_are_errors():
-    chip, _ = driver(to_host=once(Kind.HOST_WRITE, damaged))
+@pytest.mark.parametrize("change", [lost, shortened, damaged])
+@pytest.mark.parametrize("kind", [Kind.HOST_READ, Kind.INTERRUPT, Kind.HOST_WRITE, Kind.STOPPED])
+def test_no_packet_of_the_program_is_lost_unnoticed(kind, change):
+    chip, _ = driver(to_host=once(kind, change))
     load(chip, *TRANSFERS)
-    with pytest.raises(DeviceError, match="damaged"):
-        chip.run(0, bytearray(700))
+    memory = bytearray(i * 3 % 256 for i in range(700))
+    with pytest.raises(LineError, match="packet of the program was lost"):
+        chip.run(0, memory)
+    chip.reset()
+    assert chip.run(0, memory)["state"] == State.HALTED
+    assert memory[400:] == memory[10:310]
+
+
+def test_a_program_may_send_more_packets_than_numbers_last():
+    config = Config(**{**CONFIG.as_dict(), "instruction_depth": 64})
+    chip = Driver(ModelDevice(config), config)
+    load(chip, *[encode(Opcode.WRITE_HOST_MEMORY, length=500)] * 60)
+    data = bytes(i * 7 % 256 for i in range(500))
+    chip.write(Space.UNIFIED_BUFFER, 0, data)
+    memory = bytearray(500)
+    chip.run(0, memory)
+    assert memory == data
+
+
+def test_a_late_stop_is_no_loss():
+    """STATUS tells of the end, and STOPPED comes behind it."""
+    held = []
+
+    def hold(kind, data):
+        if kind == Kind.STOPPED and not held:
+            held.append(data)
+            return b""
+        return data + (held.pop() if held and kind == Kind.ACK else b"")
+
+    chip, _ = driver(to_host=hold)
+    load(chip)
+    assert chip.run(0)["state"] == State.HALTED
+
+
+def test_what_was_refused_must_not_have_been_carried_out():
+    """A NAK that noise has caused, of the same number as RUN's, and after it the ACK."""
+    def with_noise(kind, data):
+        return pack(Kind.NAK, bytes([packets.Reason.CRC]), data[2]) + data
+
+    left = [2]
+
+    def second(kind, data):
+        left[0] -= kind == Kind.ACK
+        return with_noise(kind, data) if kind == Kind.ACK and left[0] == 0 else data
+
+    chip, _ = driver(to_host=second)
+    load(chip)
+    with pytest.raises(LineError, match="carried out a command twice"):
+        chip.run(0)
 
 
 def test_time_out():
-    chip, _ = driver(to_host=once(Kind.HOST_READ, lost))
+    class Slow:
+        def read(self, address, length):
+            time.sleep(0.02)
+            return bytes(length)
+
+    chip, _ = driver()
     load(chip, *TRANSFERS)
     with pytest.raises(DeviceError, match=r"within 0\.01 seconds"):
-        chip.run(0, bytearray(700), timeout=0.01)
+        chip.run(0, Slow(), timeout=0.01)
 
 
 def test_fault_names_the_instruction():
@@ -289,8 +348,8 @@ def test_data_that_is_no_longer_wanted_is_no_error():
             for packet in PacketReader(128).feed(data):
                 if packet.kind == Kind.RUN:
                     self.output += pack(Kind.ACK, b"", packet.sequence)
-                    self.output += pack(Kind.HOST_READ, struct.pack("<IH", 0, 4))
-                    self.output += pack(Kind.STOPPED, packets.pack_fields(packets.STATUS, status))
+                    self.output += pack(Kind.HOST_READ, struct.pack("<IH", 0, 4), 0)
+                    self.output += pack(Kind.STOPPED, packets.pack_fields(packets.STATUS, status), 1)
                 else:
                     self.output += pack(Kind.NAK, bytes([packets.Reason.UNEXPECTED]), packet.sequence)
 

@@ -300,7 +300,7 @@ def test_transfers_from_the_host(cols, stall, length):
         for start in range(0, length, LONGEST - 4):
             chunk = data[start:start + LONGEST - 4]
             packet = await bench.next_packet()
-            assert (packet.kind, packet.sequence) == (Kind.HOST_READ, 0)
+            assert (packet.kind, packet.sequence) == (Kind.HOST_READ, start // (LONGEST - 4))
             assert packet.payload == struct.pack("<IH", 0xFFFFFF00 + start, len(chunk))
             await bench.refused(Kind.DATA, chunk + b"x", Reason.LENGTH)
             assert bench.context.get(bench.dut.unit.active) and not bench.pulses
@@ -321,7 +321,7 @@ def test_transfers_to_the_host(cols, stall, length):
         got = b""
         while len(got) < length:
             packet = await bench.next_packet()
-            assert (packet.kind, packet.sequence) == (Kind.HOST_WRITE, 0)
+            assert (packet.kind, packet.sequence) == (Kind.HOST_WRITE, len(got) // (LONGEST - 4))
             assert struct.unpack("<I", packet.payload[:4])[0] == 77 + len(got)
             got += packet.payload[4:]
         await bench.quiet(20)
@@ -382,6 +382,13 @@ def test_own_packets_and_answers_do_not_mix():
         assert by_kind.pop(Kind.STOPPED) == [bench.status_bytes()]
         assert [p.sequence for p in found if p.kind == Kind.ACK] == [10, 11, 12, 13]
         assert set(by_kind) == {Kind.ACK}
+        assert [p.sequence for p in found if p.kind != Kind.ACK] == [0, 1, 2, 3, 4]
+        bench.set_status(state=State.HALTED)
+        assert await bench.command(Kind.RUN, bytes(4)) == (Kind.ACK, b"")
+        context.set(dut.stopped, 1)
+        await context.tick()
+        context.set(dut.stopped, 0)
+        assert (await bench.next_packet()).sequence == 0
 
     Bench(stall=0.2).run(script)
 
