@@ -64,10 +64,10 @@ class CompactTpu(wiring.Component):
 
         # A run begins when the counters are 0, and its end is told when they are complete.
         starting, settling = Signal(), Signal(2)
-        with m.If(host.reset | counters.ends_round):
-            m.d.sync += starting.eq(0)
-        with m.Elif(host.run):
+        with m.If(host.run):
             m.d.sync += starting.eq(1)
+        with m.Elif(host.reset | counters.ends_round):
+            m.d.sync += starting.eq(0)
         with m.If(sequencer.stopped):
             m.d.sync += settling.eq(2)
         with m.Elif(counters.ends_round & (settling != 0)):

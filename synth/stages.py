@@ -97,7 +97,7 @@ def synthesise(verilog, top, part, folder, *, rtlil="", options="", progress=Non
     Returns
     -------
     Path
-        ``top.json``, the netlist, whose flattened cells are named by the modules that they come from.
+        ``modules.netlist.json``, the netlist with a ``$scopeinfo`` cell for each module that was flattened.
 
     Errors
     ------
@@ -109,9 +109,11 @@ def synthesise(verilog, top, part, folder, *, rtlil="", options="", progress=Non
     (folder / "top.v").write_text(verilog)
     (folder / "top.il").write_text(rtlil)
     command = " ".join(filter(None, (FAMILIES[part.family].synthesis, part.synthesis, options)))
-    script = f"read_verilog -sv top.v; read_rtlil top.il; {command} -top {top} -json top.json"
+    # Older nextpnr, such as Debian's, do not know the cells that tell which module a cell comes from.
+    script = (f"read_verilog -sv top.v; read_rtlil top.il; {command} -top {top} -json modules.netlist.json; "
+              "delete */t:$scopeinfo; write_json top.json")
     run("yosys", ["-p", script], folder, "synthesis.log", progress)
-    return folder / "top.json"
+    return folder / "modules.netlist.json"
 
 
 def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(), progress=None):

@@ -21,8 +21,8 @@ def quantize(node, x):
         values = round_half_away(np.clip(x / node.output.scale[0], -1e9, 1e9))
     else:
         values = requantise(node.centred(0, x), *quantise_multiplier(rescale_factor(node.inputs[0], node.output)))
-    limits = np.iinfo(node.output.dtype)
-    return np.clip(values + node.output.zero_point[0], limits.min, limits.max)
+    values = values + node.output.zero_point[0]
+    return np.clip(values, 0, 255) if node.output.dtype == np.uint8 else node.clamp(values)
 
 
 def dequantize(node, x):
