@@ -5,7 +5,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from .compact_memory import TimedRead
+from .array import delay
+from .compact_memory import READ_LATENCY, TimedRead
 from .decoder import Decoder
 from .interfaces import PC_BITS, IssueLayout, field
 from .isa import FIELDS_HEAD, INSTRUCTION_BITS, INSTRUCTION_BYTES, Fault, Opcode
@@ -63,7 +64,7 @@ class CompactIssue(wiring.Component):
 
     Latency
     -------
-    An instruction arrives in the cycle after the fetch slot of its last part. It is issued `DECODE` cycles later at the
+    An instruction arrives READ_LATENCY cycles after the fetch slot of its last part. It is issued `DECODE` cycles later at the
     earliest, Set_Configuration takes one more. The next is fetched from the cycle after that on. A semaphore counts in
     the cycle after the retire pulse.
     """
@@ -140,7 +141,7 @@ class CompactIssue(wiring.Component):
         m.d.comb += [issue.payload.eq(Cat(word, self.pc)) for issue in self.issue]
 
         # The instruction is held by the output registers of block RAM, where it costs no logic.
-        hold, words = Signal(), []
+        hold, legal, words = Signal(), Signal(), []
         for n in range(parts):
             m.submodules[f"word{n}"] = memory = Memory(shape=len(self.fetch.data), depth=2, init=[],
                                                        attrs={"no_rw_check": 1, "ram_style": '"block"'})
@@ -148,16 +149,18 @@ class CompactIssue(wiring.Component):
             m.d.comb += [write.en.eq(arrives & (part == n)), write.data.eq(self.fetch.data), read.en.eq(hold)]
             words.append(read.data)
         m.d.comb += word.eq(Cat(words))
-        m.d.sync += arrives.eq(self.fetch.en)
+        m.d.comb += arrives.eq(delay(m, "fetch_line", self.fetch.en, READ_LATENCY))
         with m.If(self.load):
             m.d.sync += pc.eq(self.address)
         with m.FSM():
             with m.State("FETCH"):
+                # Behind the last instruction something is read as well, and not used: that it is the end comes late.
+                m.d.comb += self.fetch.en.eq(self.fetch.slot)
                 with m.If(pc == config.instruction_depth):
                     m.d.comb += self.fault.eq(Mux(quiet, Fault.PROGRAM_END, Fault.NONE))
                 with m.Else():
-                    m.d.comb += [self.fetch.en.eq(self.fetch.slot), fetching.eq(1)]
-                with m.If(arrives):
+                    m.d.comb += fetching.eq(1)
+                with m.If(arrives & fetching):
                     m.d.sync += part.eq(part + 1)
                     with m.If(part == parts - 1):
                         m.d.sync += part.eq(0)
@@ -165,10 +168,13 @@ class CompactIssue(wiring.Component):
 
             with m.State("HOLD"):
                 m.d.comb += [hold.eq(1), fetching.eq(1)]
+                m.d.sync += legal.eq(1)
                 m.next = "WAIT"
 
             with m.State("WAIT"):
-                with m.If(~decoder.legal):
+                # Known a cycle late, which is before the second wait ends.
+                m.d.sync += legal.eq(decoder.legal)
+                with m.If(~legal):
                     m.d.comb += self.fault.eq(Mux(quiet, Fault.ILLEGAL_INSTRUCTION, Fault.NONE))
                 with m.Elif(met):
                     m.d.sync += second.eq(~second)

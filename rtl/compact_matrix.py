@@ -8,7 +8,7 @@ from .accumulators import VectorControl
 from .array import SystolicArray, delay
 from .compact_accumulators import CompactAccumulators
 from .compact_issue import SettingLayout
-from .compact_memory import TimedRead
+from .compact_memory import READ_LATENCY, TimedRead
 from .interfaces import UnitPort, field
 from .isa import CONFIG, TABLE, Fault, Opcode, Unit
 from .waits import units
@@ -38,7 +38,7 @@ class CompactMatrixUnit(Component):
 
     Latency
     -------
-    A vector is read in the second cycle after the issue or later, in a slot; one without vectors needs no slot.
+    A vector is read in the third cycle after the issue or later, in a slot; one without vectors needs no slot.
     `retire_latency(config)` cycles from the last vector's read to `retire`.
     """
 
@@ -50,7 +50,7 @@ class CompactMatrixUnit(Component):
     @staticmethod
     def _control_latency(config):
         """Cycles from the read of a vector to the accumulators' control."""
-        return 1 + SystolicArray.latency(config) - CompactAccumulators.SUM_DELAY
+        return READ_LATENCY + SystolicArray.latency(config) - CompactAccumulators.SUM_DELAY
 
     def __init__(self, config):
         self._config = config
@@ -84,19 +84,21 @@ class CompactMatrixUnit(Component):
             m.d.sync += row.eq(Mux(last_row, 0, row + 1))
         m.d.sync += loaded.eq(tile_ready & ~switching)
 
-        vector, address, acc_row, accumulate, switch, last, running, step = self._generator(m)
-        waits = running & switch & ~tile_ready
-        fault, served = Signal(Fault), Signal()
+        vector, address, acc_row, accumulate, switch, last, steady, empty, step = self._generator(m)
+        waits = steady & switch & ~tile_ready
+        fault, asks, served = Signal(Fault), Signal(), Signal()
+        m.d.sync += fault.eq(Fault.NONE)
         with m.If(address > config.unified_buffer_bytes - config.rows):
-            m.d.comb += fault.eq(Fault.UNIFIED_BUFFER_RANGE)
+            m.d.sync += fault.eq(Fault.UNIFIED_BUFFER_RANGE)
         with m.Elif(acc_row >= config.accumulator_depth):
-            m.d.comb += fault.eq(Fault.ACCUMULATOR_RANGE)
+            m.d.sync += fault.eq(Fault.ACCUMULATOR_RANGE)
         m.d.comb += [
-            served.eq(running & vector & ~waits & self.memory.slot & (fault == Fault.NONE)),
-            step.eq(served | (running & ~vector)),
+            asks.eq(steady & vector & ~waits & self.memory.slot),
+            served.eq(asks & (fault == Fault.NONE)),
+            step.eq(served | empty),
             switching.eq(served & switch),
             self.memory.en.eq(served), self.memory.address.eq(address),
-            self.unit.fault.eq(Mux(running & vector & ~waits & self.memory.slot, fault, Fault.NONE)),
+            self.unit.fault.eq(Mux(asks, fault, Fault.NONE)),
             self.unit.active.eq(step | row_taken),
             self.array_active.eq(served), self.weight_shift.eq(waits & row_taken),
             self.weight_stall.eq(waits & ~row_taken),
@@ -106,7 +108,7 @@ class CompactMatrixUnit(Component):
         m.d.comb += [
             control.en.eq(served), control.address.eq(acc_row), control.accumulate.eq(accumulate),
             array.activations.eq(self.memory.data),
-            array.switch.eq(delay(m, "switch_line", switching, 1)),
+            array.switch.eq(delay(m, "switch_line", switching, READ_LATENCY)),
             accumulators.sums.eq(array.sums),
             Value.cast(accumulators.control).eq(
                 delay(m, "control_line", Value.cast(control), self._control_latency(config))),
@@ -115,7 +117,11 @@ class CompactMatrixUnit(Component):
         return m
 
     def _generator(self, m):
-        """The loops of the running instruction and the registers of Set_Configuration."""
+        """The loops of the running instruction and the registers of Set_Configuration.
+
+        What is known of a vector, its range and which loops end with it, is registered: in the first cycle of each,
+        which cannot be a slot but at the beginning, it is not `steady`.
+        """
         config = self._config
         bits = config.address_bits
         registers = {r.name: Signal(min(r.width, bits) if "stride" in r.name else r.width, name=r.name)
@@ -136,10 +142,11 @@ class CompactMatrixUnit(Component):
             for name in ("x_increment", "address", "y_address", "pass0_address", "pass1_address", "following"))
         row_start, row = Signal(14), Signal(15)
         x_last, y_last, pass0_last, last = (Signal(name=name) for name in ("x_last", "y_last", "pass0_last", "last"))
-        m.d.comb += [
-            x_last.eq(x_left == 1), y_last.eq(x_last & (y_left == 1)), pass0_last.eq(y_last & (pass0_left == 1)),
-            last.eq(~vector | (pass0_last & (pass1_left == 1))),
-        ]
+        ends, steady, empty = Signal(4), Signal(), Signal()
+        m.d.comb += ends.eq(Cat(x_left == 1, y_left == 1, pass0_left == 1, pass1_left == 1))
+        m.d.sync += [Cat(x_last, y_last, pass0_last, last).eq(Cat(ends[:n + 1].all() for n in range(4))),
+                     steady.eq(running & ~step)]
+        m.d.comb += empty.eq(running & ~vector)
 
         # Where the innermost loop that goes on continues; all loops within it restart there.
         base, stride = Signal(bits), Signal(bits)
@@ -173,7 +180,7 @@ class CompactMatrixUnit(Component):
 
         with m.If(step):
             m.d.sync += [x_left.eq(Mux(x_last, x_count, x_left - 1)), row.eq(row + 1), switch.eq(0),
-                         running.eq(~last)]
+                         running.eq(vector & ~last)]
             with m.If(x_last):
                 m.d.sync += y_left.eq(Mux(y_last, y_count, y_left - 1))
             with m.If(y_last):
@@ -202,4 +209,4 @@ class CompactMatrixUnit(Component):
                     accumulate.eq(multiply["accumulate"]), x_increment.eq(multiply["stride"]),
                     y_left.eq(1), pass0_left.eq(1), pass1_left.eq(1),
                 ]
-        return vector, address, row, accumulate, switch & vector, last, running, step
+        return vector, address, row, accumulate, switch & vector, last | ~vector, steady, empty, step

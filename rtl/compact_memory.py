@@ -7,8 +7,8 @@ from amaranth.lib.wiring import In, Out
 from .interfaces import MemoryWrite
 from .stamp import place
 
-__all__ = ["FETCH_SLOTS", "MATRIX_SLOTS", "PERIOD", "WEIGHT_SLOTS", "WRITE_SLOTS", "CompactBank", "CompactMemory",
-           "TimedRead", "in_slot"]
+__all__ = ["FETCH_SLOTS", "MATRIX_SLOTS", "PERIOD", "READ_LATENCY", "WEIGHT_SLOTS", "WRITE_SLOTS", "CompactBank",
+           "CompactMemory", "TimedRead", "in_slot"]
 
 #: The port's cycles are dealt out by their number since Run, modulo PERIOD.
 PERIOD = 8
@@ -16,6 +16,9 @@ MATRIX_SLOTS = (0, 2, 4, 6)
 WEIGHT_SLOTS = (1, 5)
 WRITE_SLOTS = (3,)
 FETCH_SLOTS = (7,)
+
+#: Cycles from a reader's `en` to its data: one to choose the address, one in the memory.
+READ_LATENCY = 2
 
 
 def in_slot(phase, slots):
@@ -31,7 +34,7 @@ class TimedRead(wiring.Signature):
     slot : In(1), the port is this reader's in this cycle
     en : Out(1), only with `slot`
     address : Out(address_bits)
-    data : In(width), in the next cycle
+    data : In(width), READ_LATENCY cycles later
     """
     def __init__(self, address_bits, width):
         super().__init__({"slot": In(1), "en": Out(1), "address": Out(address_bits), "data": In(width)})
@@ -106,7 +109,7 @@ class CompactMemory(wiring.Component):
 
     Latency
     -------
-    A read takes a cycle; what was written is read from the next cycle on.
+    A read takes READ_LATENCY cycles; what was written is read from the next cycle on.
     """
 
     def __init__(self, config):
@@ -136,21 +139,29 @@ class CompactMemory(wiring.Component):
             self.write_slot.eq(in_slot(phase, WRITE_SLOTS)), self.fetch.slot.eq(in_slot(phase, FETCH_SLOTS)),
         ]
 
-        # Whose turn it is.
-        address, value, writes, asked = Signal(config.memory_bits), Signal(8), Signal(), Signal()
-        m.d.comb += value.eq(Mux(self.write.en, self.write.data, self.host_write.payload.data))
-        with m.If(self.matrix.en):
-            m.d.comb += address.eq(self.matrix.address)
-        with m.Elif(self.weights.en):
-            m.d.comb += address.eq(config.weight_base + (self.weights.address << offset_bits))
-        with m.Elif(self.fetch.en):
-            m.d.comb += address.eq(self.fetch.address << (offset_bits + 1))
-        with m.Elif(self.write.en):
-            m.d.comb += [address.eq(self.write.address), writes.eq(1)]
-        with m.Elif(self.host_write.valid):
-            m.d.comb += [address.eq(self.host_write.payload.address), writes.eq(1), self.host_write.ready.eq(1)]
+        # Whose turn it is. The address of a unit is chosen by the cycle's number alone: `en` comes late.
+        address, value, writes = (Signal(width, name=name, reset_less=True) for name, width in (
+            ("address", config.memory_bits), ("value", 8), ("writes", 1)))
+        own, taken, asked = Signal(config.memory_bits), Signal(), Signal(READ_LATENCY)
+        m.d.comb += taken.eq(self.matrix.en | self.weights.en | self.fetch.en | self.write.en)
+        with m.If(self.matrix.slot):
+            m.d.comb += own.eq(self.matrix.address)
+        with m.Elif(self.weights.slot):
+            m.d.comb += own.eq(config.weight_base + (self.weights.address << offset_bits))
+        with m.Elif(self.fetch.slot):
+            m.d.comb += own.eq(self.fetch.address << (offset_bits + 1))
         with m.Else():
-            m.d.comb += [address.eq(self.host_read.payload), self.host_read.ready.eq(~asked & ~self.host_data.valid)]
+            m.d.comb += own.eq(self.write.address)
+        m.d.sync += [
+            address.eq(Mux(taken, own, Mux(self.host_write.valid, self.host_write.payload.address,
+                                           self.host_read.payload))),
+            value.eq(Mux(self.write.en, self.write.data, self.host_write.payload.data)),
+            writes.eq(self.write.en | self.host_write.valid & ~taken),
+        ]
+        m.d.comb += [
+            self.host_write.ready.eq(~taken),
+            self.host_read.ready.eq(~taken & ~self.host_write.valid & ~asked.any() & ~self.host_data.valid),
+        ]
 
         # In banks below the one where an access starts it goes on in the next row. Its low bit chooses the byte.
         offset = address[:offset_bits]
@@ -180,8 +191,8 @@ class CompactMemory(wiring.Component):
             self.fetch.data.eq(Cat(bank.read_data[half:half + 8] for half in (0, 8) for bank in banks)),
         ]
 
-        m.d.sync += asked.eq(self.host_read.valid & self.host_read.ready)
-        with m.If(asked):
+        m.d.sync += asked.eq(Cat(self.host_read.valid & self.host_read.ready, asked))
+        with m.If(asked[-1]):
             m.d.sync += [self.host_data.valid.eq(1), self.host_data.payload.eq(aligned)]
         with m.Elif(self.host_data.ready):
             m.d.sync += self.host_data.valid.eq(0)

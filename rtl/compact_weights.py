@@ -1,10 +1,10 @@
 """The weight unit of a compact chip: Read_Weights, straight from the memory into the array or onto the load bus."""
 
-from amaranth.hdl import Module, Signal, unsigned
+from amaranth.hdl import Module, Signal, signed, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import Out
 
-from .compact_memory import TimedRead
+from .compact_memory import READ_LATENCY, TimedRead
 from .interfaces import LoadBus, UnitPort, field
 from .isa import Destination, Fault, Opcode
 
@@ -37,8 +37,8 @@ class CompactWeightUnit(wiring.Component):
 
     Latency
     -------
-    The first row is read in the first slot after the cycle of the issue. A row is delivered in the cycle after its
-    read, and `retire` comes with the last one; the next instruction is taken in the cycle after that. Without rows,
+    The first row is read in the first slot after the cycle of the issue. A row is delivered READ_LATENCY
+    cycles after its read, and `retire` comes with the last one; the next instruction is taken in the cycle after that. Without rows,
     retires in the cycle after the issue.
     """
 
@@ -58,35 +58,38 @@ class CompactWeightUnit(wiring.Component):
                for name in ("destination", "slot", "address", "count")}
 
         busy, inside, to_array = Signal(), Signal(), Signal()
-        left = Signal.like(new["count"], name="left")
+        # Less one: the sign bit tells the last row, as it would be late for the address of the memory otherwise.
+        left = Signal(signed(len(new["count"]) + 1))
         index = Signal(_INDEX_BITS)
-        wanted, delivered, last = Signal(), Signal(), Signal()
+        wanted, underway, delivered, last = Signal(), Signal(), Signal(), Signal()
         m.d.comb += [
             issue.ready.eq(~busy),
             to_array.eq(self.load.destination == Destination.ARRAY),
-            last.eq(left == 0),
-            wanted.eq(busy & inside & ~last & ~delivered & (~to_array | self.tiles.ready)),
+            last.eq(left[-1]),
+            wanted.eq(busy & inside & ~last & (~to_array | self.tiles.ready)),
             self.memory.en.eq(wanted & self.memory.slot),
             self.tiles.valid.eq(delivered & to_array), self.tiles.payload.eq(self.memory.data),
             self.load.valid.eq(delivered & ~to_array), self.load.data.eq(self.memory.data),
             self.load.index.eq(index),
-            self.unit.retire.eq(busy & last),
-            self.unit.active.eq(delivered | (wanted & ~to_array)),
+            self.unit.retire.eq(busy & last & ~underway),
+            self.unit.active.eq(underway | delivered | (wanted & ~to_array)),
         ]
-        m.d.sync += delivered.eq(self.memory.en)
+        # Slots are further apart than a read takes.
+        assert READ_LATENCY == 2
+        m.d.sync += [underway.eq(self.memory.en), delivered.eq(underway)]
         with m.If(self.memory.en):
             m.d.sync += [left.eq(left - 1), self.memory.address.eq(self.memory.address + 1),
                          inside.eq(self.memory.address != rows - 1)]
         # What is far behind the last row of any destination stays there.
         with m.If(delivered & ~index.all()):
             m.d.sync += index.eq(index + 1)
-        with m.If(busy & last):
+        with m.If(self.unit.retire):
             m.d.sync += busy.eq(0)
-        with m.Elif(busy & ~inside & ~delivered):
+        with m.Elif(busy & ~inside & ~last & ~underway & ~delivered):
             m.d.comb += self.unit.fault.eq(Fault.WEIGHT_MEMORY_RANGE)
         with m.If(issue.valid & issue.ready):
             m.d.sync += [
-                busy.eq(1), left.eq(new["count"]), index.eq(0), self.memory.address.eq(new["address"]),
+                busy.eq(1), left.eq(new["count"] - 1), index.eq(0), self.memory.address.eq(new["address"]),
                 inside.eq(new["address"] < rows), self.unit.fault_pc.eq(issue.payload.pc),
                 self.load.destination.eq(new["destination"]), self.load.slot.eq(new["slot"]),
             ]

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from systolith.rtl.compact_counters import ROUND, TURN
 from systolith.rtl.compact_issue import CompactIssue
 from systolith.rtl.compact_matrix import CompactMatrixUnit
-from systolith.rtl.compact_memory import FETCH_SLOTS, MATRIX_SLOTS, PERIOD, WEIGHT_SLOTS, WRITE_SLOTS
+from systolith.rtl.compact_memory import FETCH_SLOTS, MATRIX_SLOTS, PERIOD, READ_LATENCY, WEIGHT_SLOTS, WRITE_SLOTS
 from systolith.rtl.compact_requantise import CompactRequantise
 from systolith.rtl.isa import Destination, Opcode, Unit
 from systolith.rtl.serial_crc import SerialCrc
@@ -73,7 +73,7 @@ class CompactModel:
         fetch = 0
         for instruction in program:
             for _ in range(CompactIssue.parts(self._config)):
-                arrival = _slot(fetch, FETCH_SLOTS) + 1
+                arrival = _slot(fetch, FETCH_SLOTS) + READ_LATENCY
                 fetch = arrival
             cycle = arrival + CompactIssue.DECODE - len(instruction.waits)
             for unit, count in instruction.waits:
@@ -154,7 +154,7 @@ class CompactModel:
         elif instruction["destination"] != Destination.ARRAY:
             self._row = start
             for _ in range(count):
-                self._row = _slot(self._row, WEIGHT_SLOTS) + 1
+                self._row = _slot(self._row, WEIGHT_SLOTS) + READ_LATENCY
             self._end(Unit.WEIGHT, self._row)
         else:
             self._rows_left, self._row = count, start
@@ -164,7 +164,7 @@ class CompactModel:
     def _fill(self):
         """Takes rows until the tile is complete or no more are on their way; returns whether it is complete."""
         while self._rows_left and len(self._taken) < self._config.rows:
-            self._row = _slot(max(self._row, self._free), WEIGHT_SLOTS) + 1
+            self._row = _slot(max(self._row, self._free), WEIGHT_SLOTS) + READ_LATENCY
             self._taken.append(self._row)
             self._rows_left -= 1
             if not self._rows_left:
@@ -173,7 +173,7 @@ class CompactModel:
 
     def _matrix(self, instruction, cycle):
         vectors, passes, switch = loops(instruction, self._registers)
-        start = request = cycle + 1
+        start, request = cycle + 1, cycle + 2
         if not vectors or not passes:
             last = start
         for _ in range(passes if vectors else 0):
@@ -189,7 +189,7 @@ class CompactModel:
                 self._taken, self._free = [], first + 1
             last = first + (vectors - 1) * _PACE
             self.activities["array_active"].add(first, last + _PACE)
-            request = last + 1
+            request = last + 2
         self.retired[Unit.MATRIX].append(last + CompactMatrixUnit.retire_latency(self._config))
         self._ready[Unit.MATRIX] = last + 1
         self._fill()
