@@ -65,9 +65,9 @@ def _gowin(device, family, synthesis):
 _SMALL = dict(unified_buffer_bytes=16384, instruction_depth=512, queue_depth=8, tag_depth=16, multiplier="winograd")
 
 # 28 DSPs: four a column for five of the eight columns, four for the products of activations that these have too much,
-# two for each of the two lanes.
-_NANO_25F = _sized("nano", "ulx3s-25f", weight_memory_rows=4096, adder_columns=3, requantise_dsps=2,
-                   vector_multiplier="adders", **_SMALL)
+# two for each of the two lanes. The vector unit alone would take 13,500 of 24,288 LUTs.
+_NANO_25F = _sized("nano", "ulx3s-25f", **_SMALL | dict(
+    weight_memory_rows=4096, adder_columns=3, requantise_dsps=2, vector_taps=0, queue_depth=4))
 
 # With its vector unit the chip takes 26,000 of 15,552 flip-flops: small parameter sets become flip-flops as well.
 _NANO_GW2A = _sized("nano", "tang-nano-20k", **_SMALL | dict(
@@ -83,9 +83,9 @@ BOARDS = {board.name: board for board in (
     Board(name="ulx3s-85f", title="Radiona ULX3S with an ECP5-85F", platform=ULX3S_85F_Platform,
           part=_ecp5("85k", "CABGA381", "-nodsp"), freq=75, loader="ulx3s", config=_EDGE_85F),
     Board(name="ulx3s-25f", title="Radiona ULX3S with an ECP5-25F", platform=ULX3S_25F_Platform,
-          part=_ecp5("25k", "CABGA381", "-nodsp"), freq=60, loader="ulx3s", config=_NANO_25F),
+          part=_ecp5("25k", "CABGA381", "-nodsp"), freq=90, loader="ulx3s", config=_NANO_25F),
     Board(name="icepi-zero", title="Icepi Zero with an ECP5-25F", platform=IcepiZero1_3Platform,
-          part=_ecp5("25k", "CABGA256", "-nodsp"), freq=60, loader="icepi-zero",
+          part=_ecp5("25k", "CABGA256", "-nodsp"), freq=90, loader="icepi-zero",
           config=replace(_NANO_25F, name="icepi-zero")),
     Board(name="icebreaker", title="1BitSquared iCEBreaker with an iCE40 UP5K", platform=ICEBreakerPlatform,
           part=Part("ice40", ("--up5k", "--package", "sg48")), freq=24, loader="ice40_generic",
