@@ -1,19 +1,20 @@
-"""Synthesised netlists in models of the vendors' cells: a whole board over its serial pins, and arrays."""
+"""The smallest board: its bitstream, and its netlist over the serial pins, in the vendor's cell models."""
+
+import json
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from serial_chip import SerialBoard
+from systolith.host.cli import main
 from systolith.host.compiler.compile import compile_graph
 from systolith.host.driver import Driver
 from systolith.host.inputs import random_inputs
 from systolith.host.session import Session
 from systolith.host.tflite import load
-from systolith.rtl.array import SystolicArray
-from systolith.rtl.config import Config
 from systolith.rtl.packets import COUNTERS, Space
 from systolith.rtl.uart import DEFAULT_BAUD
 from systolith.rtl.verilog import convert
-from systolith.sim.cocotb_runner import run_bench
 from systolith.sim.cycle_device import CycleDevice
 from systolith.sim.cycles import CycleModel
 from systolith.sim.golden import GoldenModel
@@ -21,15 +22,11 @@ from systolith.sim.random_program import random_program
 from systolith.sim.verilator import TOP, VerilatorDevice, build
 from systolith.synth import top
 from systolith.synth.boards import BOARDS
-from systolith.synth.cells import CELLS
 from vendor import netlist
 
 pytestmark = pytest.mark.fpga
 
 BOARD = BOARDS["icebreaker"]
-
-# Arrays are no chips: without pads.
-OPTIONS = {"gowin": "-noiopads"}
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +38,24 @@ def driver(tmp_path_factory):
     # It gives up soon, as the first bytes are lost while the clock becomes stable.
     device = VerilatorDevice(BOARD.config, build("\n".join((text, line))), timeout=100_000)
     return Driver(device, BOARD.config)
+
+
+def test_the_bitstream_and_its_report(tmp_path, monkeypatch):
+    monkeypatch.setenv("SYSTOLITH_CACHE", str(tmp_path / "cache"))
+    result = CliRunner().invoke(main, ["build", BOARD.name, "-o", str(tmp_path / "out"), "--json"])
+    assert result.exit_code == 0, result.output
+    report = json.loads(result.stdout)
+    assert (report["board"], report["config"], report["macs"]) == (BOARD.name, BOARD.config.name, BOARD.config.macs)
+    assert report["timing_met"] and report["fmax_mhz"] >= report["clock_mhz"] == BOARD.freq
+    assert report["peak_gops"] == round(2 * BOARD.config.macs * report["fmax_mhz"] / 1000, 2)
+    for resource, least, available in (("lut", 2000, 5280), ("ff", 1500, 5280), ("dsp", 8, 8), ("bram", 10, 30),
+                                       ("spram", 4, 4)):
+        assert least <= report[resource]["used"] <= report[resource]["available"] == available
+    units = {name.split(".")[2] for name in report["modules"] if name.startswith("chip.compact.")}
+    assert {"host", "sequencer", "matrix", "activation", "weights", "memory"} <= units
+    assert report["critical_path"] and isinstance(report["latency_ms"], dict)
+    # The preamble of an iCE40's bitstream, behind icepack's comment.
+    assert b"\x7e\xaa\x99\x7e" in (tmp_path / "out" / "top.bin").read_bytes()[:64]
 
 
 def test_an_inference_is_the_models_in_the_models_cycles(driver, digits):
@@ -70,13 +85,3 @@ def test_a_random_program_leaves_what_the_golden_model_leaves(driver):
     assert {name: status[name] for name in COUNTERS} == CycleModel(BOARD.config).predict(program.instructions).counters
     start, size = program.buffer_address, len(program.unified_buffer)
     assert driver.read(Space.UNIFIED_BUFFER, start, size) == golden.unified_buffer[start:start + size].tobytes()
-
-
-@pytest.mark.parametrize("board, kind", [
-    ("ulx3s-85f", "dsp"), ("ulx3s-85f", "winograd"), ("icebreaker", "dsp"), ("tang-nano-20k", "dsp"),
-    ("tang-nano-20k", "winograd")])
-def test_arrays_multiply_as_numpy(board, kind, tmp_path):
-    part = BOARDS[board].part
-    config = Config(rows=5, cols=3, requantise_lanes=1, multiplier=kind)
-    run_bench(SystolicArray(config), "tb_array", config, "verilator", tmp_path, cells=CELLS[part.family],
-              netlist=lambda text, top: netlist(text, top, part, tmp_path, options=OPTIONS.get(part.family, "")))
