@@ -3,7 +3,7 @@ VENV ?= .venv
 PYTHON ?= python3
 BIN = $(VENV)/bin
 
-.PHONY: help demo test test-slow formal lint bench fpga test-fpga wheel wheel-test clean
+.PHONY: help demo test test-slow formal sim-v1 lint bench fpga test-fpga test-board wheel wheel-test clean
 
 help:
 	@echo "make demo        compile the chip, run the digits model on it, show the answers"
@@ -13,7 +13,8 @@ help:
 	@echo "make sim-v1      build and run the 256x256 matrix unit as a simulation"
 	@echo "make bench       cycles and simulation speed of the four MLPerf Tiny models"
 	@echo "make fpga        a bitstream for each board (hours)"
-	@echo "make test-fpga   the smallest chip and the top of each board, through the FPGA tools"
+	@echo "make test-fpga   netlists in the vendors' cell models, the smallest board and the top of each, by the FPGA tools"
+	@echo "make test-board  of these, the smallest board: its bitstream, and its netlist simulated"
 	@echo "make lint        ruff"
 	@echo "make wheel-test  build a wheel, install it elsewhere, use it"
 
@@ -56,6 +57,9 @@ bench: $(VENV)/.installed
 
 test-fpga: $(VENV)/.installed-fpga
 	$(BIN)/python -m pytest -m fpga
+
+test-board: $(VENV)/.installed-fpga
+	$(BIN)/python -m pytest -m fpga tests/test_icebreaker.py
 
 # Goes on with the others where one fails.
 fpga: $(VENV)/.installed-fpga

@@ -70,7 +70,8 @@ def missing(simulator):
     return None
 
 
-def run_bench(component, bench, config, simulator, folder, *, seed=1, rounds=1, only=None, cells=None, models=()):
+def run_bench(component, bench, config, simulator, folder, *, seed=1, rounds=1, only=None, cells=None, models=(),
+              netlist=None):
     """Builds the simulation of a component and runs a test bench on it.
 
     Parameters
@@ -93,6 +94,8 @@ def run_bench(component, bench, config, simulator, folder, *, seed=1, rounds=1, 
         Vendor cells, as of `convert`.
     models : sequence of Path
         Verilog of the blocks that these cells use.
+    netlist : callable (str, str), optional
+        Makes of Verilog and the name of its top what is simulated instead.
 
     Errors
     ------
@@ -101,7 +104,8 @@ def run_bench(component, bench, config, simulator, folder, *, seed=1, rounds=1, 
     """
     folder = Path(folder).resolve()
     source = folder / f"{_TOP}.sv"
-    source.write_text(convert(component, _TOP, cells=cells))
+    text = convert(component, _TOP, cells=cells)
+    source.write_text(netlist(text, _TOP) if netlist else text)
     inputs = [port["name"] for port in ports(component) if port["direction"] == "input" and port["width"]]
     told = BenchSettings(config, seed, rounds, inputs)
     environment = {

@@ -4,19 +4,22 @@ from pathlib import Path
 
 from .boards import BoardError
 from .stages import FAMILIES
-from .tools import ToolError, run
+from .tools import ToolError, run, typed
 
 __all__ = ["flash", "flash_command"]
 
 _LOADER = "openFPGALoader"
 
 _UNPLUGGED = "no such board is connected: plug it in, by a cable that carries data"
+_FORBIDDEN = ("this user may not open the USB device: put openFPGALoader's 99-openfpgaloader.rules into "
+              "/etc/udev/rules.d, add yourself to group plugdev, and plug the board in again")
 
-# What the loader or the system says, and what helps.
+# What the loader, libftdi or the system says, and what helps.
 _ADVICE = {
     "libusb-1.0": "openFPGALoader needs libusb from the system: run `apt-get install libusb-1.0-0`",
-    "usb_open": "this user may not open the USB device: put openFPGALoader's 99-openfpgaloader.rules into "
-                "/etc/udev/rules.d, add yourself to group plugdev, and plug the board in again",
+    "usb_open": _FORBIDDEN,
+    "inappropriate permissions": _FORBIDDEN,
+    "unable to claim usb device": "another program uses the board: close it",
     "device not found": _UNPLUGGED,
     "No cable found": _UNPLUGGED,
     "idcode": "another FPGA answered than the board's: is it the right board?",
@@ -24,7 +27,7 @@ _ADVICE = {
 
 
 def flash_command(board, bitstream, permanent=False):
-    """The words of the command that loads a bitstream.
+    """The words of the command that loads a bitstream, as a user would type it.
 
     Parameters
     ----------
@@ -33,7 +36,7 @@ def flash_command(board, bitstream, permanent=False):
     permanent : bool
         Into the board's flash memory, from which it starts, instead of into the FPGA. (An iCE40 has no other way.)
     """
-    return [_LOADER, "-b", board.loader, *(["-f"] if permanent else []), str(bitstream)]
+    return [typed(_LOADER), "-b", board.loader, *(["-f"] if permanent else []), str(bitstream)]
 
 
 def flash(board, folder, permanent=False):

@@ -47,7 +47,8 @@ class Family:
 FAMILIES = {
     "ecp5": Family("synth_ecp5", "nextpnr-ecp5", ("--lpf", "{}"), "lpf", ("--textcfg", "top.config"),
                    ("ecppack", "--compress", "top.config", "top.bit"), "top.bit"),
-    "ice40": Family("synth_ice40 -device u -dsp -spram", "nextpnr-ice40", ("--pcf", "{}"), "pcf", ("--asc", "top.asc"),
+    # Without -dsp, which takes the SB_MAC16 of our cells for products that it has found, and drops their settings.
+    "ice40": Family("synth_ice40 -device u -spram", "nextpnr-ice40", ("--pcf", "{}"), "pcf", ("--asc", "top.asc"),
                     ("icepack", "top.asc", "top.bin"), "top.bin"),
     "gowin": Family("synth_gowin", "nextpnr-himbaechel", ("--vopt", "cst={}"), "cst", ("--write", "top.routed.json"),
                     ("gowin_pack", "-d", "{name}", "-o", "top.fs", "top.routed.json"), "top.fs"),

