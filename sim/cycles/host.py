@@ -53,11 +53,13 @@ def host_unit(config, queue, transmitter, latency):
     longest = config.packet_bytes - 4
     cycle = -1  # end of the instruction before
     while True:
-        instruction, offered = yield from queue.next()
+        while (offer := queue.next()) is None:
+            yield
+        instruction, offered = offer
         start = max(offered, cycle + 1)
         queue.accept(start)
         cycle = start + _START
-        for left in range(instruction["length"], 0, -longest):
+        for left in range(instruction.operands[0], 0, -longest):
             count = min(left, longest)
             if instruction.opcode is Opcode.READ_HOST_MEMORY:
                 transmitter.send(cycle + 1, 6)
