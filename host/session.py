@@ -99,16 +99,19 @@ class Session:
                 values.update(results)
                 dumped.update(results)
                 continue
-            memory = bytearray(sum(step.layouts[d.tensor].size for d in step.dumps))
+            memory = bytearray(step.host_bytes)
+            for fetch in step.fetches:
+                image = image_of(step.layouts[fetch.tensor], self._part(step, fetch.tensor, values)).tobytes()
+                memory[fetch.address:fetch.address + len(image)] = image
             status = self._run(step, values, memory)
             for index, snapshot in self._layer_ends(step):
                 end, mine = _add(counters, snapshot), layer_counters[index] or dict.fromkeys(COUNTERS, 0)
                 layer_counters[index] = {name: mine[name] + end[name] - before[name] for name in COUNTERS}
                 before = end
             counters = _add(counters, status)
-            dumped.update((tensor, values[tensor]) for tensor in step.reads)
             for dump in step.dumps:
-                self._unpack(step, dump.tensor, memory[dump.address:], dumped)
+                self._unpack(step, dump.tensor, memory[dump.address:], values)
+            dumped.update((tensor, values[tensor]) for tensor in (*step.reads, *(dump.tensor for dump in step.dumps)))
         return Inference({t: values[t] for t in graph.outputs}, counters, layer_counters, dumped)
 
     def _run(self, step, values, memory):

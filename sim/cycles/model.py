@@ -11,7 +11,7 @@ from systolith.rtl.waits import units
 from .activity import Activity
 from .compact import CompactModel
 from .dispatch import Dispatch, TagQueue
-from .host import Transmitter, host_unit
+from .host import PacketPort, Transmitter, WidePort, host_unit
 from .instructions import CycleModelError, Semaphores, read_program
 from .lanes import activation_unit, vector_unit
 from .matrix import Matrix
@@ -90,8 +90,8 @@ class Timing:
 class CycleModel:
     """Predicts the counters of the chip from a program.
 
-    Exact for every legal program without races that moves no bytes between chip and host; `host.host_unit` says what
-    is assumed of the host. Faults are not predicted.
+    Exact for every legal program without races that moves no bytes between chip and host; for one that does, a host is
+    assumed that takes and sends a byte a cycle, or a `host.WidePort`. Faults are not predicted.
 
     Parameters
     ----------
@@ -102,12 +102,14 @@ class CycleModel:
         Cycles from a request at the chip's port to its row, at least 1; see `weights.ExternalMemory`.
     host_latency : int
         Cycles from the last byte of a packet that asks for data to the first of the host's answer.
+    host_bytes_per_cycle : int, Fraction or None
+        Rate of a link to the host that is faster than the chip's port, see `host.WidePort`; None: that port.
     """
 
-    def __init__(self, config, bytes_per_cycle=None, latency=1, host_latency=0):
+    def __init__(self, config, bytes_per_cycle=None, latency=1, host_latency=0, host_bytes_per_cycle=None):
         self.config = config
         self._bytes_per_cycle = config.cols if bytes_per_cycle is None else bytes_per_cycle
-        self._latency, self._host_latency = latency, host_latency
+        self._latency, self._host_latency, self._host_bytes = latency, host_latency, host_bytes_per_cycle
 
     def predict(self, code, weights, address=0):
         """Runs a program.
@@ -139,7 +141,10 @@ class CycleModel:
                 memory = ExternalMemory(config.cols, self._bytes_per_cycle, self._latency)
             else:
                 memory = OnChipMemory()
-            run = Run(config, memory, self._host_latency)
+            transmitter = Transmitter()
+            port = (PacketPort(config, transmitter, self._host_latency) if self._host_bytes is None
+                    else WidePort(self._host_bytes, self._host_latency))
+            run = Run(config, memory, transmitter, port)
             halted = run.run(program)
         return Timing(config, run, halted, useful_weights(program, weights, config.rows))
 
@@ -151,8 +156,9 @@ class Run:
     ----------
     config : Config
     memory : OnChipMemory or ExternalMemory
-    host_latency : int
-        See `CycleModel`.
+    transmitter : Transmitter
+        For the packets of Interrupt.
+    port : PacketPort or WidePort
 
     Members
     -------
@@ -164,8 +170,8 @@ class Run:
     tags : TagQueue
     """
 
-    def __init__(self, config, memory, host_latency):
-        self._semaphores, self._transmitter = Semaphores(config), Transmitter()
+    def __init__(self, config, memory, transmitter, port):
+        self._semaphores, self._transmitter = Semaphores(config), transmitter
         self.retired, self.tags = self._semaphores.retired, TagQueue(self._semaphores)
         self.queues = queues = {unit: UnitQueue(config.queue_depth, self._semaphores, unit) for unit in units(config)}
         self._weights = WeightPath(config, memory, queues[Unit.WEIGHT])
@@ -174,7 +180,7 @@ class Run:
         self.vectors = matrix.vectors
         self.activities = {**matrix.activities, "vector_active": Activity(), "activation_active": Activity()}
         self._processes = {
-            Unit.HOST: host_unit(config, queues[Unit.HOST], self._transmitter, host_latency),
+            Unit.HOST: host_unit(queues[Unit.HOST], port),
             Unit.WEIGHT: self._weights.process, Unit.MATRIX: matrix.run(queues[Unit.MATRIX]),
             Unit.ACTIVATION: activation_unit(config, queues[Unit.ACTIVATION], self.activities["activation_active"]),
             Unit.NONE: self.tags.run()}
