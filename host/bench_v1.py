@@ -4,9 +4,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from systolith.rtl.config import load_config
-from systolith.sim.cycles import CycleModel
 
 from .compiler.compile import compile_graph
+from .prediction import predict, total
 from .run import breakdown
 from .workloads import WORKLOADS, build
 
@@ -37,26 +37,15 @@ def bench_v1(progress):
     config, rows = load_config("v1"), []
     for number, (name, workload) in enumerate(WORKLOADS.items()):
         program = compile_graph(build(name), config)
-        counters = _predict(program, BYTES_PER_CYCLE)
-        ours = breakdown(program, counters)
+        counters = total(predict(program, bytes_per_cycle=BYTES_PER_CYCLE))
+        ours = breakdown(counters)
         macs = sum(layer.macs for layer in program.layers)
-        ours["unused_macs"] = round(max(0, ours["array_active"] - ours["useful_macs"]), 2)
         ours["tops"] = round(2 * macs / counters["cycles"] * CLOCK / 1e12, 2)
         size = sum(t.data.size for t in program.graph.tensors if t.data is not None)
         rows.append({"workload": name, "weights": size, "batch": workload.batch, "cycles": counters["cycles"],
                      "ours": ours, "published": workload.published})
         progress("tpu-v1", number + 1, len(WORKLOADS))
     return rows
-
-
-def _predict(program, bytes_per_cycle):
-    totals = {}
-    for step in program.steps:
-        if step.operator is None:
-            code = program.instructions[step.code]
-            counters = CycleModel(program.config, bytes_per_cycle).predict(code, step.address).counters
-            totals = {name: totals.get(name, 0) + value for name, value in counters.items()}
-    return totals
 
 
 def sensitivity(progress):
@@ -71,7 +60,7 @@ def sensitivity(progress):
     config, speeds = load_config("v1"), {"memory": {}, "clock": {}}
     for number, name in enumerate(WORKLOADS):
         program = compile_graph(build(name), config)
-        cycles = {rate: _predict(program, BYTES_PER_CYCLE * rate)["cycles"] for rate in SCALES}
+        cycles = {rate: total(predict(program, bytes_per_cycle=BYTES_PER_CYCLE * rate))["cycles"] for rate in SCALES}
         base = cycles[Fraction(1)]
         speeds["memory"][name] = [round(base / cycles[s], 3) for s in SCALES]
         speeds["clock"][name] = [round(float(s) * base / cycles[1 / s], 3) for s in SCALES]

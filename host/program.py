@@ -20,7 +20,7 @@ from .graph import Graph, Operator, Tensor
 __all__ = ["Dump", "LayerInfo", "Program", "ProgramError", "Step"]
 
 MAGIC = b"SYSTOLITH\x00"
-VERSION = 2
+VERSION = 3
 
 
 class ProgramError(UserError):
@@ -52,7 +52,7 @@ class LayerInfo:
 
 @dataclass
 class Dump:
-    """A tensor that a run sends to the host while it goes on: its storage goes to `address` of the host's memory."""
+    """A tensor that a run moves while it goes on: its storage is at `address` of the host's memory."""
     tensor: int
     address: int
 
@@ -72,7 +72,8 @@ class Step:
     writes : list of tensor numbers that the host writes to the unified buffer before the run
     reads : list of tensor numbers that it reads afterwards
     tags : dict from operator to the counter snapshot taken when it was done
-    dumps : list of Dump
+    fetches : list of Dump, tensors that the run itself gets from the host
+    dumps : list of Dump, tensors that it sends
     """
     operator: int | None = None
     part: int = 0
@@ -84,7 +85,13 @@ class Step:
     writes: list = field(default_factory=list)
     reads: list = field(default_factory=list)
     tags: dict = field(default_factory=dict)
+    fetches: list = field(default_factory=list)
     dumps: list = field(default_factory=list)
+
+    @property
+    def host_bytes(self):
+        """Size of the host's memory, with what the run moves so far."""
+        return sum(self.layouts[moved.tensor].size for moved in (*self.fetches, *self.dumps))
 
     @classmethod
     def from_dict(cls, values):
@@ -93,7 +100,7 @@ class Step:
             return {int(key): make(value) for key, value in values[name].items()}
         return cls(**{**values, "layouts": by_number("layouts", lambda v: Layout(**v)),
                       "boxes": by_number("boxes", lambda v: Box(*map(tuple, v))), "tags": by_number("tags"),
-                      "dumps": [Dump(**d) for d in values["dumps"]]})
+                      **{name: [Dump(**d) for d in values[name]] for name in ("fetches", "dumps")}})
 
 
 @dataclass
@@ -133,8 +140,10 @@ class Program:
         runs = [step for step in self.steps if step.operator is None]
         return {"instructions": images("code", [len(image) for image in self.instructions]),
                 "weights": images("weights", [image.nbytes for image in self.weights]),
-                "inputs": sum(step.layouts[t].size for step in runs for t in step.writes),
-                "outputs": sum(step.layouts[t].size for step in runs for t in step.reads)}
+                "inputs": sum(step.layouts[t].size for step in runs
+                              for t in (*step.writes, *(fetch.tensor for fetch in step.fetches))),
+                "outputs": sum(step.layouts[t].size for step in runs
+                               for t in (*step.reads, *(dump.tensor for dump in step.dumps)))}
 
     def to_bytes(self):
         """The file's bytes."""

@@ -43,14 +43,21 @@ def print_run(report, check=None):
     if report["cycles"]:
         console.print(f"{report['cycles']:,} cycles an inference, {report['ideal_cycles']:,} at the limit of the "
                       f"array: utilisation {_percent(report['utilisation'])}", highlight=False)
-        rows = report["breakdown"]
-        console.print("of these: array active {array_active}% (useful MACs {useful_macs}%), weight stall "
-                      "{weight_stall}%, weight shift {weight_shift}%, non-matrix {non_matrix}% (RAW stalls "
-                      "{raw_stall}%, input stalls {input_stall}%)".format(**rows), highlight=False)
+        _print_breakdown(report)
     else:
         console.print("no cycles: the golden model has no time", highlight=False)
     if check is not None:
         console.print(check.sentence(), style="red" if check.failed else "green", highlight=False)
+
+
+def _print_breakdown(report):
+    """The rows of Table 3 as columns, a line a layer."""
+    shown = [(number, layer) for number, layer in enumerate(report["layers"]) if layer["cycles"]]
+    table = _table("where the cycles went, in percent of each layer's", "layer", "cycles",
+                   *(name.replace("_", " ") for name in report["breakdown"]))
+    for name, line in (*((f"{number} {layer['op']}", layer) for number, layer in shown), ("whole inference", report)):
+        table.add_row(name, f"{line['cycles']:,}", *(f"{share:.1f}" for share in line["breakdown"].values()))
+    console.print(table)
 
 
 def print_streaming(report):

@@ -48,9 +48,10 @@ def run_model(graph, program, device, inputs, check=None, progress=None):
 def describe(program, device, results, check=None):
     """The facts of a run under the names that `--json` prints."""
     counters = results[0].counters
-    layers = [{"name": info.name, "op": info.op, "unit": info.unit, "cycles": cycles, "macs": info.macs,
-               "utilisation": _ratio(info.macs, cycles, program.config.macs)}
-              for info, cycles in zip(program.layers, results[0].layer_cycles)]
+    layers = [{"name": info.name, "op": info.op, "unit": info.unit, "cycles": found and found["cycles"],
+               "macs": info.macs, "utilisation": _ratio(info.macs, found and found["cycles"], program.config.macs),
+               "counters": found, "breakdown": breakdown(found) if found else None}
+              for info, found in zip(program.layers, results[0].layer_counters)]
     macs = sum(info.macs for info in program.layers)
     cycles = counters.get("cycles") or None
     return {
@@ -59,7 +60,7 @@ def describe(program, device, results, check=None):
         "cycles": cycles, "ideal_cycles": -(-macs // program.config.macs),
         "utilisation": _ratio(macs, cycles, program.config.macs),
         "counters": counters if cycles else None,
-        "breakdown": breakdown(program, counters) if cycles else None,
+        "breakdown": breakdown(counters) if cycles else None,
         "layers": layers,
         "host_operators": [{"name": i.name, "op": i.op, "reason": i.reason}
                            for i in program.layers if i.unit == "host"],
@@ -75,19 +76,20 @@ def streaming(program):
             "runs": sum(step.operator is None for step in program.steps), "traffic": program.traffic()}
 
 
-def breakdown(program, counters):
+def breakdown(counters):
     """Where the cycles went, in percent of them, by the rows of TPU v1's Table 3 (Jouppi et al., ISCA 2017).
 
-    array_active, weight_stall, weight_shift and non_matrix add up to 100. Useful MACs are those of the model; a layer
-    whose zero weights the compiler left out counts more of them than the array executed.
+    array_active, weight_stall, weight_shift and non_matrix add up to 100, useful_macs and unused_macs to array_active.
+    At the end of a layer the chip has counted some cycles as active, though not yet what was useful in them.
     """
-    cycles = counters["cycles"]
-    macs = sum(info.macs for info in program.layers if info.unit == "matrix")
-    rows = {name: counters[name] for name in ("array_active", "weight_stall", "weight_shift")}
-    rows["non_matrix"] = cycles - sum(rows.values())
-    rows |= {"useful_macs": macs / program.config.macs, "raw_stall": counters["raw_stall"],
-             "input_stall": counters["input_stall"]}
-    return {name: round(100 * value / cycles, 2) for name, value in rows.items()}
+    def share(name):
+        return round(100 * counters[name] / counters["cycles"], 2) if counters["cycles"] else 0.0
+
+    active, stall, shift = (share(name) for name in ("array_active", "weight_stall", "weight_shift"))
+    useful = min(active, share("useful_macs"))
+    return {"array_active": active, "useful_macs": useful, "unused_macs": round(active - useful, 2),
+            "weight_stall": stall, "weight_shift": shift, "non_matrix": round(100 - active - stall - shift, 2),
+            "raw_stall": share("raw_stall"), "input_stall": share("input_stall")}
 
 
 def _ratio(macs, cycles, per_cycle):

@@ -22,12 +22,12 @@ class Inference:
     -------
     outputs : dict from tensor number to array
     counters : dict, sums over the runs of the chip (`packets.COUNTERS`)
-    layer_cycles : list of int or None, cycles of each operator: from the end of the one before it to its own
+    layer_counters : list of dict or None, the same for each operator: from the end of the one before it to its own
     dumped : dict from tensor number to array, where the program dumps and for the host's operators
     """
     outputs: dict
     counters: dict
-    layer_cycles: list
+    layer_counters: list
     dumped: dict = field(default_factory=dict)
 
 
@@ -90,8 +90,8 @@ class Session:
     def _infer(self, inputs):
         program, graph = self._program, self._program.graph
         values, dumped = dict(inputs), {}
-        counters, layer_cycles = {}, [None] * len(program.layers)
-        last = 0  # cycle in which the latest layer so far was done
+        counters, layer_counters = dict.fromkeys(COUNTERS, 0), [None] * len(program.layers)
+        before = counters  # as they were when the latest layer so far was done
         for step in program.steps:
             if step.operator is not None:
                 operator = graph.operators[step.operator]
@@ -99,18 +99,20 @@ class Session:
                 values.update(results)
                 dumped.update(results)
                 continue
-            memory = bytearray(sum(step.layouts[d.tensor].size for d in step.dumps))
-            offset = counters.get("cycles", 0)
+            memory = bytearray(step.host_bytes)
+            for fetch in step.fetches:
+                image = image_of(step.layouts[fetch.tensor], self._part(step, fetch.tensor, values)).tobytes()
+                memory[fetch.address:fetch.address + len(image)] = image
             status = self._run(step, values, memory)
-            for name in COUNTERS:
-                counters[name] = counters.get(name, 0) + status[name]
-            for index, end in self._layer_ends(step):
-                layer_cycles[index] = (layer_cycles[index] or 0) + max(0, offset + end - last)
-                last = max(last, offset + end)
-            dumped.update((tensor, values[tensor]) for tensor in step.reads)
+            for index, snapshot in self._layer_ends(step):
+                end, mine = _add(counters, snapshot), layer_counters[index] or dict.fromkeys(COUNTERS, 0)
+                layer_counters[index] = {name: mine[name] + end[name] - before[name] for name in COUNTERS}
+                before = end
+            counters = _add(counters, status)
             for dump in step.dumps:
-                self._unpack(step, dump.tensor, memory[dump.address:], dumped)
-        return Inference({t: values[t] for t in graph.outputs}, counters, layer_cycles, dumped)
+                self._unpack(step, dump.tensor, memory[dump.address:], values)
+            dumped.update((tensor, values[tensor]) for tensor in (*step.reads, *(dump.tensor for dump in step.dumps)))
+        return Inference({t: values[t] for t in graph.outputs}, counters, layer_counters, dumped)
 
     def _run(self, step, values, memory):
         """One run of the chip with what goes to it and comes from it; returns the status."""
@@ -139,8 +141,13 @@ class Session:
         part[:] = values_of(layout, data[:layout.size]).reshape(part.shape)
 
     def _layer_ends(self, step):
-        """(operator, cycle in which it was done) of a run, in the operators' order; none on a device without time."""
+        """(operator, counters when it was done) of a run, in the order of time; none on a device without time."""
         if not step.tags:
             return []
         tags = self._driver.tags(max(step.tags.values()) + 1)
-        return [(index, tags[tag]["cycles"]) for index, tag in sorted(step.tags.items()) if tags[tag]["cycles"]]
+        ends = [(index, tags[tag]) for index, tag in step.tags.items() if tags[tag]["cycles"]]
+        return sorted(ends, key=lambda end: end[1]["cycles"])
+
+
+def _add(counters, others):
+    return {name: counters[name] + others[name] for name in COUNTERS}

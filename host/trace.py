@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 from systolith.rtl.isa import Unit
-from systolith.sim.cycles import CycleModel
+
+from .prediction import predict, total
 
 __all__ = ["Slice", "occupancy", "slices", "write_plot", "write_trace"]
 
@@ -45,16 +46,13 @@ def slices(program):
     (list of Slice, dict of int)
         With the counters of all runs together.
     """
-    model, found, totals = CycleModel(program.config), [], {}
-    for number, step in enumerate(program.steps):
-        if step.operator is not None:
-            continue
-        offset, owners = totals.get("cycles", 0), program.owners[step.code]
-        timing = model.predict(program.instructions[step.code], step.address)
+    runs, found, offset = predict(program), [], 0
+    for number, timing in runs:
+        owners = program.owners[program.steps[number].code]
         found += [Slice(r.unit, offset + r.start, offset + r.end, int(owners[r.pc]), r.pc, number)
                   for r in timing.timeline()]
-        totals = {name: totals.get(name, 0) + value for name, value in timing.counters.items()}
-    return found, totals
+        offset += timing.counters["cycles"]
+    return found, total(runs)
 
 
 def occupancy(program, found):
@@ -149,15 +147,14 @@ def write_plot(program, path):
     top.set_ylim(-0.6, len(units) + 1.2)
     top.set_xlim(0, totals["cycles"])
     top.set_title(f"{program.model} on {program.config.name}: {totals['cycles']:,} cycles")
-    _draw_shares(bottom, program, totals)
+    _draw_shares(bottom, totals)
     kind = Path(path).suffix.lstrip(".") or "png"
     _replace(path, lambda file: figure.savefig(file, format=kind, dpi=110))
 
 
-def _draw_shares(axis, program, totals):
-    macs = sum(layer.macs for layer in program.layers if layer.unit == "matrix")
-    useful = macs / program.config.macs
-    parts = [("useful MACs", useful), ("unused MACs", max(0, totals["array_active"] - useful)),
+def _draw_shares(axis, totals):
+    parts = [("useful MACs", totals["useful_macs"]),
+             ("unused MACs", totals["array_active"] - totals["useful_macs"]),
              ("weight stall", totals["weight_stall"]), ("weight shift", totals["weight_shift"]),
              ("RAW stall", totals["raw_stall"]), ("input stall", totals["input_stall"])]
     parts.append(("other", max(0, totals["cycles"] - sum(size for _, size in parts))))

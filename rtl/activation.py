@@ -65,7 +65,7 @@ class ActivationUnit(wiring.Component):
 
         # The running instruction; `row` has a bit more than an address, so that it can leave the accumulators.
         busy, empty, table, stopped = (Signal(name=name) for name in ("busy", "empty", "table", "stopped"))
-        slot, columns, beat = Signal(3), Signal(9), Signal(range(config.beats))
+        slot, columns, beat = Signal(3), Signal(range(config.cols + 1)), Signal(range(config.beats))
         x_left, x_count, y_left = (Signal(14, name=name) for name in ("x_left", "x_count", "y_left"))
         address, line, limit = (Signal(ADDRESS_BITS, name=name) for name in ("address", "line", "limit"))
         row = Signal(15)

@@ -34,7 +34,7 @@ class CompactCounters(wiring.Component):
         Pulse: sets all counters to 0, in one round.
     ends_round : Out(1)
         Last cycle of a round. After a round without `enable`, and without `start`, `words` shows all that was counted.
-    enable, array_active, weight_stall, weight_shift, matrix_blocked_by, vector_active, activation_active
+    enable, array_active, useful_macs, weight_stall, weight_shift, matrix_blocked_by, vector_active, activation_active
         See `Counters`. The first cycle with `enable` must follow the end of the round after `start`.
     snapshot : In(1), tag : In(12)
         Stores the values, with `ready` only.
@@ -52,8 +52,9 @@ class CompactCounters(wiring.Component):
     def __init__(self, config):
         self._config = config
         super().__init__({
-            "start": In(1), "ends_round": Out(1), "enable": In(1), "array_active": In(1), "weight_stall": In(1),
-            "weight_shift": In(1), "matrix_blocked_by": In(3), "vector_active": In(1), "activation_active": In(1),
+            "start": In(1), "ends_round": Out(1), "enable": In(1), "array_active": In(1), "useful_macs": In(1),
+            "weight_stall": In(1), "weight_shift": In(1), "matrix_blocked_by": In(3), "vector_active": In(1),
+            "activation_active": In(1),
             "snapshot": In(1), "tag": In(TAG_BITS), "ready": Out(1),
             "words": In(MemoryRead(WORD_BITS + TAG_BITS, COUNTER_BITS)), "fresh": Out(1)})
 

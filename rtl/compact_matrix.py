@@ -11,6 +11,7 @@ from .compact_issue import SettingLayout
 from .compact_memory import READ_LATENCY, TimedRead
 from .interfaces import UnitPort, field
 from .isa import CONFIG, TABLE, Fault, Opcode, Unit
+from .useful_macs import UsefulMacs
 from .waits import units
 
 __all__ = ["CompactMatrixUnit"]
@@ -33,7 +34,7 @@ class CompactMatrixUnit(Component):
         As of `MatrixUnit`.
     acc_row, acc_data, acc_fresh
         See `CompactAccumulators`.
-    array_active, weight_shift, weight_stall : Out(1)
+    array_active, useful_macs, weight_shift, weight_stall : Out(1)
         As of `MatrixUnit`; a cycle in which a vector only waits for its slot counts as none of them.
 
     Latency
@@ -60,13 +61,14 @@ class CompactMatrixUnit(Component):
             "weights": In(stream.Signature(unsigned(8 * config.cols))),
             "acc_row": In(range(config.accumulator_depth)), "acc_data": Out(32 * config.cols),
             "acc_fresh": Out(config.cols),
-            "array_active": Out(1), "weight_shift": Out(1), "weight_stall": Out(1)})
+            "array_active": Out(1), "useful_macs": Out(1), "weight_shift": Out(1), "weight_stall": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
         config = self._config
         m.submodules.array = array = SystolicArray(config)
         m.submodules.accumulators = accumulators = CompactAccumulators(config)
+        m.submodules.useful = useful = UsefulMacs(config)
         m.d.comb += [accumulators.row.eq(self.acc_row), self.acc_data.eq(accumulators.data),
                      self.acc_fresh.eq(accumulators.fresh)]
 
@@ -102,6 +104,9 @@ class CompactMatrixUnit(Component):
             self.unit.active.eq(step | row_taken),
             self.array_active.eq(served), self.weight_shift.eq(waits & row_taken),
             self.weight_stall.eq(waits & ~row_taken),
+            useful.row_taken.eq(row_taken), useful.row.eq(self.weights.payload),
+            useful.switching.eq(switching), useful.vector.eq(served),
+            self.useful_macs.eq(useful.full),
         ]
 
         control = Signal(VectorControl(config.accumulator_depth))

@@ -99,6 +99,7 @@ class CompactTpu(wiring.Component):
             counters.start.eq(host.run),
             counters.enable.eq(~sequencer.clear),
             counters.array_active.eq(matrix.array_active),
+            counters.useful_macs.eq(matrix.useful_macs),
             counters.weight_stall.eq(matrix.weight_stall),
             counters.weight_shift.eq(matrix.weight_shift),
             # While the matrix unit runs, it does not wait for an instruction.

@@ -79,7 +79,7 @@ class Config:
             else:
                 need(isinstance(getattr(self, f.name), str), f.name, "a text")
         need(1 <= self.rows <= 1024, "rows", "between 1 and 1024")
-        need(2 <= self.cols <= 256, "cols", "between 2 and 256")
+        need(2 <= self.cols <= 1024, "cols", "between 2 and 1024")
         need(16 <= self.accumulator_depth <= 16384, "accumulator_depth", "between 16 and 16384")
         need(256 <= self.unified_buffer_bytes <= 1 << (ADDRESS_BITS - 1), "unified_buffer_bytes",
              f"between 256 and {1 << (ADDRESS_BITS - 1)}")

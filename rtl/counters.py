@@ -21,8 +21,9 @@ def counted_events(inputs):
     blocked = ~matrix_busy & (inputs.matrix_blocked_by != 0)
     by_host = inputs.matrix_blocked_by == Unit.HOST
     return {
-        "cycles": 1, "array_active": inputs.array_active, "weight_stall": inputs.weight_stall,
-        "weight_shift": inputs.weight_shift, "raw_stall": blocked & ~by_host, "input_stall": blocked & by_host,
+        "cycles": 1, "array_active": inputs.array_active, "useful_macs": inputs.useful_macs,
+        "weight_stall": inputs.weight_stall, "weight_shift": inputs.weight_shift,
+        "raw_stall": blocked & ~by_host, "input_stall": blocked & by_host,
         "vector_active": inputs.vector_active, "activation_active": inputs.activation_active,
     }
 
@@ -37,7 +38,7 @@ class Counters(wiring.Component):
     """Counts cycles by what the units do in them.
 
     array_active, weight_stall, weight_shift, raw_stall and input_stall exclude each other; what is left of cycles is
-    a matrix unit without instructions.
+    a matrix unit without instructions. useful_macs is the part of array_active in which no weight would have been zero.
 
     Parameters
     ----------
@@ -52,6 +53,8 @@ class Counters(wiring.Component):
         A program runs.
     array_active, weight_stall, weight_shift : In(1)
         From the matrix unit, at most one at a time.
+    useful_macs : In(1)
+        From `UsefulMacs`.
     matrix_blocked_by : In(3)
         Unit for which the matrix unit's next instruction waits, or 0.
     vector_active, activation_active : In(1)
@@ -68,14 +71,14 @@ class Counters(wiring.Component):
 
     Source
     ------
-    Rows 1, 4, 5, 7 and 8 of Table 3 in Jouppi et al., ISCA 2017.
+    Rows 1, 2, 4, 5, 7 and 8 of Table 3 in Jouppi et al., ISCA 2017.
     """
 
     def __init__(self, config):
         self._config = config
         super().__init__({
-            "clear": In(1), "enable": In(1), "array_active": In(1), "weight_stall": In(1), "weight_shift": In(1),
-            "matrix_blocked_by": In(3), "vector_active": In(1), "activation_active": In(1),
+            "clear": In(1), "enable": In(1), "array_active": In(1), "useful_macs": In(1), "weight_stall": In(1),
+            "weight_shift": In(1), "matrix_blocked_by": In(3), "vector_active": In(1), "activation_active": In(1),
             "values": Out(CountersLayout()), "snapshot": In(1), "tag": In(TAG_BITS),
             "tags": In(MemoryRead(TAG_BITS, CountersLayout().size))})
 

@@ -198,7 +198,7 @@ TABLE = {i.opcode: i for i in (
         Field("y_count", 14, "outputs along y; 0 does nothing"),
         Field("slot", 3, "parameter slot"),
         Field("table", 1, "1: pass results through the function table"),
-        Field("columns", 9, "leading columns that are written, 1 to cols")),
+        Field("columns", 11, "leading columns that are written, 1 to cols")),
         "Requantises accumulator rows and stores them in the unified buffer."),
     Instruction("Vector", Opcode.VECTOR, Unit.VECTOR, True, (
         Field("function", 3, "0 depthwise, 1 maximum, 2 sum, 3 add, 4 subtract, 5 multiply, 6 average"),
@@ -206,7 +206,7 @@ TABLE = {i.opcode: i for i in (
         Field("out_address", _UB, "first output vector"),
         Field("y_count", 14, "steps of the outer loop; 0 does nothing"),
         Field("slot", 3, "parameter slot (depthwise, sum)"),
-        Field("columns", 9, "leading lanes that are written, 1 to cols")),
+        Field("columns", 11, "leading lanes that are written, 1 to cols")),
         "Depthwise convolution, pooling and element-wise arithmetic from unified buffer to unified buffer."),
     Instruction("Synchronise", Opcode.SYNCHRONISE, None, False, (
         Field("unit", 3, "whose queue waits; 0: the sequencer, so that nothing after it is dispatched before"),),

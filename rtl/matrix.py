@@ -13,6 +13,7 @@ from .array import SystolicArray, delay
 from .config import ADDRESS_BITS
 from .interfaces import BUFFER_READ_LATENCY, PC_BITS, BufferRead, IssueLayout, MemoryRead, UnitPort, field
 from .isa import CONFIG, TABLE, Fault, Opcode, Unit
+from .useful_macs import UsefulMacs
 
 __all__ = ["MatrixUnit", "RequestLayout", "VectorGenerator"]
 
@@ -215,6 +216,8 @@ class MatrixUnit(Component):
         Port of the activation unit, see `Accumulators`.
     array_active : Out(1)
         A vector is issued.
+    useful_macs : Out(1)
+        See `UsefulMacs`.
     weight_shift : Out(1)
         A vector waits for its tile and a row of it is taken.
     weight_stall : Out(1)
@@ -246,6 +249,7 @@ class MatrixUnit(Component):
             "weights": In(stream.Signature(unsigned(8 * config.cols))),
             "acc_read": In(MemoryRead(14, 32 * config.cols)),
             "array_active": Out(1),
+            "useful_macs": Out(1),
             "weight_shift": Out(1),
             "weight_stall": Out(1),
         })
@@ -256,6 +260,7 @@ class MatrixUnit(Component):
         m.submodules.generator = generator = VectorGenerator(config)
         m.submodules.array = array = SystolicArray(config)
         m.submodules.accumulators = accumulators = Accumulators(config)
+        m.submodules.useful = useful = UsefulMacs(config)
         connect(m, flipped(self.unit.issue), generator.issue)
         connect(m, flipped(self.acc_read), accumulators.read)
         request = generator.request.payload
@@ -289,6 +294,9 @@ class MatrixUnit(Component):
             self.unit.fault.eq(Mux(served, request.fault, Fault.NONE)),
             self.unit.fault_pc.eq(request.pc),
             self.array_active.eq(vector),
+            useful.row_taken.eq(row_taken), useful.row.eq(self.weights.payload),
+            useful.switching.eq(switching), useful.vector.eq(vector),
+            self.useful_macs.eq(useful.full),
             self.weight_shift.eq(generator.request.valid & ~stopped & waits & row_taken),
             self.weight_stall.eq(generator.request.valid & ~stopped & waits & ~row_taken),
         ]

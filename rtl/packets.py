@@ -35,7 +35,7 @@ __all__ = ["COUNTERS", "INFO", "MAGIC", "OVERHEAD", "PROTOCOL", "STATUS", "SYNC"
 SYNC = 0x5A
 OVERHEAD = 9
 MAGIC = b"SYST"
-PROTOCOL = 1
+PROTOCOL = 2
 
 
 class Kind(enum.IntEnum):
@@ -83,8 +83,8 @@ class State(enum.IntEnum):
 
 
 #: Counters since Run, 32 bits each, in the order of STATUS and of a tag's snapshot. Rows of TPU v1's Table 3.
-COUNTERS = ("cycles", "array_active", "weight_stall", "weight_shift", "raw_stall", "input_stall", "vector_active",
-            "activation_active")
+COUNTERS = ("cycles", "array_active", "useful_macs", "weight_stall", "weight_shift", "raw_stall", "input_stall",
+            "vector_active", "activation_active")
 
 #: (name, struct code) of the payloads.
 INFO = (("magic", "4s"), ("protocol", "B"), ("rows", "H"), ("cols", "H"), ("digest", "8s"))

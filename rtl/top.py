@@ -131,6 +131,7 @@ class Tpu(wiring.Component):
             counters.clear.eq(host.run),
             counters.enable.eq(~sequencer.clear),
             counters.array_active.eq(matrix.array_active),
+            counters.useful_macs.eq(matrix.useful_macs),
             counters.weight_stall.eq(matrix.weight_stall),
             counters.weight_shift.eq(matrix.weight_shift),
             counters.matrix_blocked_by.eq(sequencer.blocked_by[Unit.MATRIX - 1]),

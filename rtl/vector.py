@@ -229,7 +229,7 @@ class VectorUnit(wiring.Component):
         collected = Signal(8 * config.cols, reset_less=True)
         m.d.sync += collected.eq(Cat(collected[8 * config.vector_lanes:], results))
 
-        target_layout = data.StructLayout({"address": ADDRESS_BITS, "columns": 9})
+        target_layout = data.StructLayout({"address": ADDRESS_BITS, "columns": range(config.cols + 1)})
         m.submodules.targets = targets = fifo.SyncFIFOBuffered(
             width=target_layout.size, depth=write_delay(config) // config.vector_beats + 2)
         target = data.View(target_layout, targets.r_data)

@@ -69,7 +69,7 @@ class VectorAddress(wiring.Component):
         All 0 in a cycle without a token.
     read_address : Out(26), byte address of the read, with `step.read`
     write_address : Out(26), byte address of the output, with `step.output`
-    columns : Out(9), bytes of the output, with `step.output`
+    columns : Out(range(cols + 1)), bytes of the output, with `step.output`
     fault : Out(1)
         An address was out of range. Stays until reset.
     fault_pc : Out(16), address of the instruction that runs or ran last
@@ -88,7 +88,7 @@ class VectorAddress(wiring.Component):
             "issue": In(stream.Signature(IssueLayout())), "settings": In(SettingsLayout()),
             "running": Out(1), "step": Out(StepLayout(config)),
             "read_address": Out(ADDRESS_BITS), "write_address": Out(ADDRESS_BITS),
-            "columns": Out(9), "fault": Out(1), "fault_pc": Out(PC_BITS)})
+            "columns": Out(range(config.cols + 1)), "fault": Out(1), "fault_pc": Out(PC_BITS)})
 
     def elaborate(self, platform):
         m = Module()
@@ -97,7 +97,7 @@ class VectorAddress(wiring.Component):
 
         running, empty = self.running, Signal()
         function, slot = Signal(3), Signal(3)
-        columns = Signal(9)
+        columns = Signal(range(config.cols + 1))
         write_limit = Signal(ADDRESS_BITS)
 
         # The four loops, innermost first. A loop counts down from two less than its length, so that the sign bit alone

@@ -35,7 +35,7 @@ class _TimedModel(GoldenModel):
     def steps(self, address):
         yield from super().steps(address)
         if self.state is State.HALTED:
-            timing = CycleModel(self.config).predict(self.instructions.tobytes(), address)
+            timing = CycleModel(self.config).predict(self.instructions.tobytes(), self.weights, address)
             self.counters = timing.counters
             for tag, counters in timing.snapshots:
                 self.tags[tag] = list(counters.values())

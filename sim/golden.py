@@ -22,10 +22,11 @@ class _Stop(Exception):
 class GoldenModel:
     """Executes instructions one after the other, in program order, as `docs/architecture.md` says.
 
-    It has no time: of the counters only `array_active` counts. A wait or a weight tile that only a later instruction
-    could provide is a DEADLOCK. Within an instruction accesses are made in the order of its loops up to the first that
-    is out of range, except that all reads come before all writes: a program must not depend on how an instruction's
-    writes overtake its own reads. What the contract leaves open (weights and windows before the first load) reads as 0.
+    It has no time: of the counters only `array_active` and `useful_macs` count. A wait or a weight tile that only a
+    later instruction could provide is a DEADLOCK. Within an instruction accesses are made in the order of its loops up
+    to the first that is out of range, except that all reads come before all writes: a program must not depend on how an
+    instruction's writes overtake its own reads. What the contract leaves open (weights and windows before the first
+    load) reads as 0.
 
     Parameters
     ----------
@@ -68,6 +69,8 @@ class GoldenModel:
         """Gives up a program: only memories, parameter slots, function table and counters keep their contents."""
         self.state, self.fault, self.fault_pc = State.IDLE, Fault.NONE, 0
         self._retired = dict.fromkeys(Unit, 0)
+        # Weights other than zero in the tile, and multiplications by such weights.
+        self._nonzero = self._useful = 0
         self._fifo = np.zeros((0, self.config.cols), np.int8)
         self._registers = {unit: {register.name: 0 for register in table} for unit, table in CONFIG.items()}
 
@@ -237,6 +240,7 @@ class GoldenModel:
         if len(self._fifo) < rows:
             raise _Stop(Fault.DEADLOCK)
         self._tile = self._fifo[:rows][::-1].astype(np.float32)  # the bottom row came first
+        self._nonzero = np.count_nonzero(self._tile)
         self._fifo = self._fifo[rows:]
 
     def _matrix_multiply(self, f):
@@ -267,6 +271,8 @@ class GoldenModel:
         into = self.accumulators[acc_address:acc_address + count]
         into[:] = into + products if accumulate else products
         self.counters["array_active"] += count
+        self._useful += count * self._nonzero
+        self.counters["useful_macs"] = self._useful // self.config.macs
         if count < len(addresses):
             raise _Stop(Fault.UNIFIED_BUFFER_RANGE if fit == count else Fault.ACCUMULATOR_RANGE)
 

@@ -1,15 +1,13 @@
-from fractions import Fraction
-
 import numpy as np
 import pytest
 from systolith.host.bench_v1 import BYTES_PER_CYCLE
 from systolith.host.compiler.compile import compile_graph
 from systolith.host.inputs import random_inputs
 from systolith.host.operators import evaluate
+from systolith.host.prediction import predict, total
 from systolith.host.run import breakdown, run_model
 from systolith.host.workloads import WORKLOADS, build
 from systolith.rtl.config import PRESETS, Config
-from systolith.sim.cycles import CycleModel
 from systolith.sim.model_device import ModelDevice
 
 #: Weights of the paper's Table 1, millions.
@@ -25,8 +23,8 @@ def test_workloads_have_the_published_weights(name):
 @pytest.mark.parametrize("name", ["MLP0", "MLP1"])
 def test_active_and_shift_of_the_dense_networks_are_tpu_v1s(name):
     program = compile_graph(build(name), PRESETS["v1"])
-    counters = CycleModel(program.config, BYTES_PER_CYCLE).predict(program.instructions[0]).counters
-    rows, published = breakdown(program, counters), WORKLOADS[name].published
+    rows = breakdown(total(predict(program, bytes_per_cycle=BYTES_PER_CYCLE)))
+    published = WORKLOADS[name].published
     for row in ("array_active", "weight_shift"):
         assert abs(rows[row] - published[row]) < 3, row
     total = sum(rows[r] for r in ("array_active", "weight_stall", "weight_shift", "non_matrix"))
@@ -35,8 +33,7 @@ def test_active_and_shift_of_the_dense_networks_are_tpu_v1s(name):
 
 def test_memory_bandwidth_bounds_the_dense_networks():
     program = compile_graph(build("MLP1"), PRESETS["v1"])
-    cycles = [CycleModel(program.config, rate * BYTES_PER_CYCLE).predict(program.instructions[0]).counters["cycles"]
-              for rate in (1, Fraction(2))]
+    cycles = [total(predict(program, bytes_per_cycle=rate * BYTES_PER_CYCLE))["cycles"] for rate in (1, 2)]
     assert 1.9 < cycles[0] / cycles[1] < 2.05
 
 

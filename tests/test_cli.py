@@ -40,10 +40,30 @@ def test_run_reports_under_stable_names(systolith, digits, tmp_path):
     assert report["model"] == "digits" and report["config"] == "nano" and report["device"] == "model"
     assert report["inputs"] == 40 and report["mismatches"] == 0 and report["outputs_equal"] is True
     assert set(report) >= {"cycles", "ideal_cycles", "utilisation", "layers", "host_operators"}
-    assert set(report["layers"][0]) == {"name", "op", "unit", "cycles", "macs", "utilisation"}
+    assert set(report["layers"][0]) == {"name", "op", "unit", "cycles", "macs", "utilisation", "counters", "breakdown"}
     assert [h["op"] for h in report["host_operators"]] == ["SOFTMAX"]
     y = np.load(tmp_path / "y.npz")["y"]
     assert y.dtype == np.int8 and (y.reshape(40, -1).argmax(axis=1) == held_out["labels"][:40]).mean() > 0.95
+
+
+def test_run_says_where_the_cycles_went_by_layer(systolith, digits):
+    words = "run", digits / "digits.tflite", "--device", "cycles", "--config", "nano"
+    report = json.loads(systolith(*words, "--json").stdout)
+    layers = [layer for layer in report["layers"] if layer["cycles"]]
+    assert {layer["op"] for layer in layers} > {"CONV_2D", "FULLY_CONNECTED"}
+    for line in (report, *layers):
+        rows = line["breakdown"]
+        assert list(rows) == ["array_active", "useful_macs", "unused_macs", "weight_stall", "weight_shift",
+                              "non_matrix", "raw_stall", "input_stall"]
+        parts = sum(rows[name] for name in ("array_active", "weight_stall", "weight_shift", "non_matrix"))
+        assert parts == pytest.approx(100) and all(0 <= share <= 100 for share in rows.values())
+        assert rows["useful_macs"] + rows["unused_macs"] == pytest.approx(rows["array_active"])
+        assert rows["raw_stall"] + rows["input_stall"] <= rows["non_matrix"] + 0.02
+        assert line["cycles"] == line["counters"]["cycles"]
+    assert report["breakdown"]["unused_macs"] > 1
+    assert sum(layer["counters"]["array_active"] for layer in layers) == report["counters"]["array_active"]
+    text = systolith(*words).stdout
+    assert "whole inference" in text and "0 CONV_2D" in text
 
 
 def test_run_without_input_says_so(systolith, digits):

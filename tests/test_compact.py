@@ -47,7 +47,7 @@ def test_random_programs_equal_golden_model_and_cycle_model(config):
             golden.memory(space).reshape(-1)[address:address + len(data)] = np.frombuffer(data, np.uint8)
         for _ in golden.steps(0):
             pass  # an Interrupt, of which nobody takes notice
-        status, timing = await run(chip), CycleModel(config).predict(program.instructions)
+        status, timing = await run(chip), CycleModel(config).predict(program.instructions, golden.weights)
         assert status["state"] == State.HALTED
         assert {name: status[name] for name in COUNTERS} == timing.counters
         tags = np.frombuffer(await chip.read(Space.TAGS, 0, config.tag_depth), "<u4")
@@ -102,7 +102,7 @@ def test_reset_stops_a_program_that_waits_for_ever():
 def test_the_cycle_model_refuses_a_program_that_never_halts():
     for text in ("Matrix_Multiply length=1 switch=1\nHalt", "Read_Weights count=5\nHalt", "Nop wait0=matrix:1\nHalt"):
         with pytest.raises(CycleModelError, match="never halts"):
-            CycleModel(SMALL).predict(isa.assemble(text))
+            CycleModel(SMALL).predict(isa.assemble(text), np.zeros((256, 4), np.uint8))
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4])

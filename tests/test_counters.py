@@ -30,7 +30,7 @@ async def random_cycle(context, dut, expected):
     matrix = random.choice((None, "array_active", "weight_stall", "weight_shift"))
     blocked_by = random.choice(list(Unit))
     events = {name: name == matrix for name in ("array_active", "weight_stall", "weight_shift")}
-    events |= {name: random.randrange(2) for name in ("vector_active", "activation_active")}
+    events |= {name: random.randrange(2) for name in ("useful_macs", "vector_active", "activation_active")}
     for name, value in events.items():
         context.set(getattr(dut, name), value)
         expected[name] += value

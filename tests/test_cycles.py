@@ -52,13 +52,20 @@ def counted(status):
     return {name: status[name] for name in COUNTERS}
 
 
-def check(driver, code, address=0, **arguments):
-    """Runs a program on the chip and in the model; its timing does not depend on what is in the memories."""
+def check(driver, code, weights=None, address=0, **arguments):
+    """Runs a program on the chip and in the model; of the memories its counters depend on the weights alone."""
+    config = driver.config
+    if weights is None:
+        # Some tiles full, some nearly empty.
+        rng = np.random.default_rng(0)
+        weights = rng.integers(1, 256, (config.weight_memory_rows, config.cols), np.uint8)
+        weights *= rng.random(weights.shape) < (np.arange(len(weights)) % 64 / 50)[:, None]
+    driver.write(Space.WEIGHTS, 0, weights.tobytes())
     driver.write(Space.INSTRUCTIONS, 0, code)
     counters = counted(driver.run(address, bytearray(8192)))
-    timing = CycleModel(driver.config, **arguments).predict(code, address)
+    timing = CycleModel(config, **arguments).predict(code, weights, address)
     assert timing.counters == counters
-    tags = driver.tags(driver.config.tag_depth)
+    tags = driver.tags(config.tag_depth)
     last = dict(timing.snapshots)
     assert {tag: tags[tag] for tag in last} == last
     return timing
@@ -166,7 +173,8 @@ def test_equals_the_chip(chip, text):
 
 
 def test_starts_at_an_address(chip):
-    check(chip(NANO), assemble("Halt\nHalt\nRead_Weights count=8\nNop\nMatrix_Multiply length=3 switch=1\nHalt"), 2)
+    text = "Halt\nHalt\nRead_Weights count=8\nNop\nMatrix_Multiply length=3 switch=1\nHalt"
+    check(chip(NANO), assemble(text), address=2)
 
 
 def without_host_bytes(code):
@@ -196,7 +204,7 @@ def check_model(driver, path):
     program = compile_graph(load(path), driver.config)
     runs = [step for step in program.steps if step.operator is None]
     for step in runs:
-        check(driver, program.instructions[step.code], step.address)
+        check(driver, program.instructions[step.code], program.weights[step.weights], step.address)
     return len(runs)
 
 
@@ -237,18 +245,21 @@ def test_equals_a_chip_with_an_external_weight_memory(bytes_per_cycle, latency, 
         Halt
     """
     interval = max(Fraction(config.cols) / bytes_per_cycle, 1)
+    rng = np.random.default_rng(1)
+    memory_rows = rng.integers(1, 256, (rows + 64, config.cols), np.uint8) * (rng.random((rows + 64, 1)) < 0.7)
 
     async def memory(context, dut):
         """Answers each request after `latency` cycles, or an interval after the one before."""
         context.set(dut.weight_request.ready, 1)
         cycle, row, due = 0, Fraction(0), deque()
         while True:
-            context.set(dut.weight_response.valid, bool(due) and due[0] == cycle)
-            if due and due[0] == cycle:
-                due.popleft()
+            context.set(dut.weight_response.valid, bool(due) and due[0][0] == cycle)
+            if due and due[0][0] == cycle:
+                _, address = due.popleft()
+                context.set(dut.weight_response.payload, int.from_bytes(memory_rows[address].tobytes(), "little"))
             if context.get(dut.weight_request.valid):
                 row = max(Fraction(cycle + latency), row + interval)
-                due.append(ceil(row))
+                due.append((ceil(row), context.get(dut.weight_request.payload)))
             await context.tick()
             cycle += 1
 
@@ -256,7 +267,7 @@ def test_equals_a_chip_with_an_external_weight_memory(bytes_per_cycle, latency, 
         await chip.write(Space.INSTRUCTIONS, 0, assemble(text))
         await chip.command(Kind.RUN, pack("<I", 0))
         packet = await chip.packet()
-        timing = CycleModel(config, bytes_per_cycle, latency).predict(assemble(text))
+        timing = CycleModel(config, bytes_per_cycle, latency).predict(assemble(text), memory_rows)
         assert timing.counters == counted(unpack_fields(STATUS, packet.payload))
         tags = np.frombuffer(await chip.read(Space.TAGS, 0, 3), "<u4").reshape(3, -1)
         assert [list(counters.values()) for _, counters in timing.snapshots] == tags.tolist()
@@ -273,7 +284,7 @@ def test_timeline():
         Tag unit=weight tag=7
         Tag unit=activation tag=3
         Matrix_Multiply length=6
-        Halt"""))
+        Halt"""), np.ones((8, 8), np.uint8))
     weights, first, activate, second = timing.timeline()
     assert [(r.pc, r.unit, r.tag) for r in (weights, first, activate, second)] == [
         (0, Unit.WEIGHT, 7), (2, Unit.MATRIX, 3), (3, Unit.ACTIVATION, 3), (6, Unit.MATRIX, None)]
@@ -283,14 +294,14 @@ def test_timeline():
 
 
 def test_programs_without_an_end_are_refused():
-    model = CycleModel(NANO)
+    model, rows = CycleModel(NANO), np.zeros((64, 8), np.uint8)
     with pytest.raises(CycleModelError, match="no Halt"):
-        model.predict(assemble("Nop\nNop"))
+        model.predict(assemble("Nop\nNop"), rows)
     with pytest.raises(CycleModelError, match="instruction 1 .* does not exist"):
-        model.predict(assemble("Nop") + bytes([31]) + bytes(15))
+        model.predict(assemble("Nop") + bytes([31]) + bytes(15), rows)
     # The second fetch waits for room, which only the multiplication behind it could make.
     with pytest.raises(CycleModelError, match="never halts"):
-        model.predict(assemble("Read_Weights count=48\nMatrix_Multiply length=1 switch=1 wait0=weight:1\nHalt"))
+        model.predict(assemble("Read_Weights count=48\nMatrix_Multiply length=1 switch=1 wait0=weight:1\nHalt"), rows)
 
 
 def test_activity():
@@ -314,10 +325,13 @@ def test_device_counts_cycles(digits):
         session.load(program)
         inputs = {t: np.zeros(program.graph.tensors[t].shape, np.int8) for t in program.graph.inputs}
         result = session.infer(inputs)
-        timing = CycleModel(NANO).predict(program.instructions[0], program.steps[0].address)
+        timing = CycleModel(NANO).predict(program.instructions[0], program.weights[0], program.steps[0].address)
         assert result.counters == timing.counters
-        tagged = [cycles for cycles in result.layer_cycles if cycles is not None]
-        assert len(tagged) == len(timing.snapshots) and 0 < sum(tagged) < timing.counters["cycles"]
+        tagged = [counters for counters in result.layer_counters if counters is not None]
+        assert len(tagged) == len(timing.snapshots)
+        # The layers together make the last snapshot.
+        for name, value in timing.snapshots[-1][1].items():
+            assert sum(counters[name] for counters in tagged) == value <= timing.counters[name]
 
 
 def test_device_keeps_faults(digits):

@@ -10,7 +10,7 @@ from systolith.host.link import LineError
 from systolith.rtl import packets
 from systolith.rtl.config import PRESETS, Config
 from systolith.rtl.isa import Fault, Opcode, encode
-from systolith.rtl.packets import COUNTERS, Kind, PacketReader, Space, State, pack
+from systolith.rtl.packets import COUNTERS, PROTOCOL, Kind, PacketReader, Space, State, pack
 from systolith.sim.model_device import ModelDevice
 
 CONFIG = Config(name="small", rows=3, cols=4, requantise_lanes=2, unified_buffer_bytes=512, weight_memory_rows=64,
@@ -93,7 +93,7 @@ def load(chip, *instructions):
 
 def test_hello_checks_what_the_chip_is():
     chip, line = driver()
-    assert chip.hello() == {"magic": b"SYST", "protocol": 1, "rows": 3, "cols": 4, "digest": CONFIG.digest()}
+    assert chip.hello() == {"magic": b"SYST", "protocol": PROTOCOL, "rows": 3, "cols": 4, "digest": CONFIG.digest()}
     with pytest.raises(DeviceError, match="3 x 4 chip, but configuration edge is 16 x 16"):
         driver(config=PRESETS["edge"])[0].hello()
     with pytest.raises(DeviceError, match="size of configuration small but other parameters"):
@@ -117,7 +117,7 @@ def test_config_is_found_by_the_digest():
 
 @pytest.mark.parametrize("field, value, sentence", [("magic", b"ELSE", "no systolith"), ("protocol", 9, "protocol 9")])
 def test_hello_refuses_strangers(field, value, sentence):
-    info = {"magic": b"SYST", "protocol": 1, "rows": 3, "cols": 4, "digest": CONFIG.digest(), field: value}
+    info = {"magic": b"SYST", "protocol": PROTOCOL, "rows": 3, "cols": 4, "digest": CONFIG.digest(), field: value}
     payload = packets.pack_fields(packets.INFO, info)
     chip, _ = driver(to_host=once(Kind.ACK, lambda data: pack(Kind.ACK, payload, data[2])))
     with pytest.raises(DeviceError, match=sentence):
@@ -179,8 +179,8 @@ def test_silence_and_refusals_are_errors():
 
 def test_tags_are_read_by_name():
     chip, line = driver()
-    line.device.model.tags[:] = 2**31 + np.arange(64).reshape(8, 8)
-    assert chip.tags(7) == [{name: 2**31 + 8 * i + j for j, name in enumerate(COUNTERS)} for i in range(7)]
+    line.device.model.tags[:] = 2**31 + np.arange(8 * len(COUNTERS)).reshape(8, -1)
+    assert chip.tags(7) == [{name: 2**31 + len(COUNTERS) * i + j for j, name in enumerate(COUNTERS)} for i in range(7)]
 
 
 TRANSFERS = (encode(Opcode.READ_HOST_MEMORY, host_address=10, ub_address=0, length=300),

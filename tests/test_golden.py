@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from systolith.rtl.config import Config
 from systolith.rtl.isa import CONFIG, Destination, Fault, Function, Opcode, Unit, encode
-from systolith.rtl.packets import State
+from systolith.rtl.packets import COUNTERS, State
 from systolith.sim.arithmetic import requantise
 from systolith.sim.golden import GoldenModel
 
@@ -233,10 +233,13 @@ def test_host_instructions():
 
 def test_tag_records_the_counters():
     model = filled(CONFIGS[0])
+    model.weights[:3] = 1
+    model.weights[1] = 0
     run(model, encode(Opcode.READ_WEIGHTS, count=3), encode(Opcode.MATRIX_MULTIPLY, length=5, switch=1),
         encode(Opcode.TAG, unit=Unit.MATRIX, tag=2), encode(Opcode.MATRIX_MULTIPLY, length=2))
-    assert model.tags[2].tolist() == [0, 5, 0, 0, 0, 0, 0, 0]
-    assert model.counters["array_active"] == 7
+    assert dict(zip(COUNTERS, model.tags[2].tolist())) == dict.fromkeys(COUNTERS, 0) | {
+        "array_active": 5, "useful_macs": 3}
+    assert (model.counters["array_active"], model.counters["useful_macs"]) == (7, 4)
 
 
 NARROW = Config(rows=3, cols=4, requantise_lanes=2, vector_taps=0)

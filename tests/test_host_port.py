@@ -12,11 +12,12 @@ from systolith.rtl.host_port import HostPort
 from systolith.rtl.isa import Fault, Opcode
 from systolith.rtl.packets import Kind, PacketReader, Reason, Space, State, pack
 
-LONGEST = 64
+LONGEST = 80
+SNAPSHOT = 4 * len(packets.COUNTERS)
 
 
 def configuration(cols):
-    return Config(rows=4, cols=cols, requantise_lanes=1, unified_buffer_bytes=512, weight_memory_rows=32,
+    return Config(rows=4, cols=cols, requantise_lanes=1, unified_buffer_bytes=512, weight_memory_rows=64,
                   instruction_depth=16, tag_depth=4, packet_bytes=LONGEST)
 
 
@@ -29,8 +30,8 @@ class Bench:
         self.rng = np.random.default_rng(seed)
         self.stall = stall
         self.buffer = bytearray(self.rng.integers(0, 256, self.config.unified_buffer_bytes, np.uint8).tobytes())
-        self.tags = self.rng.integers(0, 256, (self.config.tag_depth, 32), np.uint8)
-        self.status = [State.IDLE, Fault.NONE, 0x1234, *self.rng.integers(0, 2**32, 8).tolist()]
+        self.tags = self.rng.integers(0, 256, (self.config.tag_depth, SNAPSHOT), np.uint8)
+        self.status = [State.IDLE, Fault.NONE, 0x1234, *self.rng.integers(0, 2**32, len(packets.COUNTERS)).tolist()]
         self.written = []
         self.pulses = []
         self.cycle = 0
@@ -120,7 +121,7 @@ class Bench:
         tags = self.dut.tags
         async for _, _, en, address in context.tick().sample(tags.en, tags.address):
             # Nothing is to be relied on but the cycle after `en`.
-            row = self.tags[address].tobytes() if en and address < len(self.tags) else bytes(32)
+            row = self.tags[address].tobytes() if en and address < len(self.tags) else bytes(SNAPSHOT)
             context.set(tags.data, int.from_bytes(row, "little"))
 
     async def _observe(self, context):
@@ -192,7 +193,7 @@ def test_hello_status_run_reset():
         kind, payload = await bench.command(Kind.HELLO)
         assert kind == Kind.ACK
         assert packets.unpack_fields(packets.INFO, payload) == {
-            "magic": b"SYST", "protocol": 1, "rows": 4, "cols": 3, "digest": bench.config.digest()}
+            "magic": b"SYST", "protocol": packets.PROTOCOL, "rows": 4, "cols": 3, "digest": bench.config.digest()}
         assert await bench.command(Kind.STATUS) == (Kind.ACK, bench.status_bytes())
         assert await bench.command(Kind.RUN, struct.pack("<I", 15)) == (Kind.ACK, b"")
         bench.set_status(state=State.RUNNING)
@@ -220,7 +221,7 @@ def test_memories_are_written_and_read(cols, stall):
         bench.written.clear()
         rows = [rng.integers(0, 256, cols, np.uint8).tobytes() for _ in range((LONGEST - 5) // cols)]
         words = [rng.integers(0, 256, 16, np.uint8).tobytes() for _ in range(3)]
-        first = 32 - len(rows)
+        first = bench.config.weight_memory_rows - len(rows)
         assert await bench.command(Kind.WRITE, write(Space.WEIGHTS, first, b"".join(rows))) == (Kind.ACK, b"")
         assert await bench.command(Kind.WRITE, write(Space.INSTRUCTIONS, 13, b"".join(words))) == (Kind.ACK, b"")
         assert bench.written == [*((Space.WEIGHTS, first + i, row) for i, row in enumerate(rows)),
@@ -236,7 +237,7 @@ def test_wrong_commands_are_refused_and_change_nothing():
         (Kind.HELLO, b"x", Reason.LENGTH), (Kind.STATUS, b"x", Reason.LENGTH), (Kind.RESET, b"x", Reason.LENGTH),
         (Kind.WRITE, write(ub, 0, b"")[:4], Reason.LENGTH), (Kind.READ, read(ub, 0, 1)[:6], Reason.LENGTH),
         (Kind.READ, read(ub, 0, 1) + b"x", Reason.LENGTH), (Kind.RUN, b"\0" * 3, Reason.LENGTH),
-        (Kind.WRITE, write(tags, 0, bytes(32)), Reason.SPACE), (Kind.WRITE, write(4, 0, b"x"), Reason.SPACE),
+        (Kind.WRITE, write(tags, 0, bytes(SNAPSHOT)), Reason.SPACE), (Kind.WRITE, write(4, 0, b"x"), Reason.SPACE),
         (Kind.READ, read(weights, 0, 1), Reason.SPACE), (Kind.READ, read(255, 0, 1), Reason.SPACE),
         (Kind.WRITE, write(weights, 0, bytes(7)), Reason.LENGTH), (Kind.WRITE, write(code, 0, b"x"), Reason.LENGTH),
         (Kind.WRITE, write(code, 0, bytes(33)), Reason.LENGTH),
@@ -244,7 +245,7 @@ def test_wrong_commands_are_refused_and_change_nothing():
         (Kind.READ, read(tags, 0, 3), Reason.LENGTH),
         (Kind.WRITE, write(ub, 512, b"x"), Reason.ADDRESS), (Kind.WRITE, write(ub, 510, b"xyz"), Reason.ADDRESS),
         (Kind.WRITE, write(ub, 0xFFFFFFFF, b"xy"), Reason.ADDRESS),
-        (Kind.WRITE, write(weights, 31, bytes(6)), Reason.ADDRESS),
+        (Kind.WRITE, write(weights, 63, bytes(6)), Reason.ADDRESS),
         (Kind.WRITE, write(code, 16, bytes(16)), Reason.ADDRESS),
         (Kind.READ, read(ub, 511, 2), Reason.ADDRESS), (Kind.READ, read(tags, 4, 1), Reason.ADDRESS),
         (Kind.RUN, struct.pack("<I", 16), Reason.ADDRESS), (Kind.RUN, struct.pack("<I", 1 << 16), Reason.ADDRESS),
@@ -290,7 +291,8 @@ def test_damage_and_garbage_do_not_lock_up():
     Bench(stall=0.2).run(script)
 
 
-@pytest.mark.parametrize("cols, stall, length", [(4, 0, 120), (3, 0.3, 61), (3, 0.3, 60), (4, 0.5, 1), (4, 0, 0)])
+@pytest.mark.parametrize("cols, stall, length", [
+    (4, 0, 120), (3, 0.3, LONGEST - 3), (3, 0.3, LONGEST - 4), (4, 0.5, 1), (4, 0, 0)])
 def test_transfers_from_the_host(cols, stall, length):
     async def script(bench):
         data = bench.rng.integers(0, 256, length, np.uint8).tobytes()
@@ -313,7 +315,8 @@ def test_transfers_from_the_host(cols, stall, length):
     Bench(cols=cols, stall=stall, seed=length).run(script)
 
 
-@pytest.mark.parametrize("cols, stall, length", [(4, 0, 120), (3, 0.3, 61), (3, 0.3, 60), (4, 0.5, 1), (4, 0, 0)])
+@pytest.mark.parametrize("cols, stall, length", [
+    (4, 0, 120), (3, 0.3, LONGEST - 3), (3, 0.3, LONGEST - 4), (4, 0.5, 1), (4, 0, 0)])
 def test_transfers_to_the_host(cols, stall, length):
     async def script(bench):
         bench.set_status(state=State.RUNNING)
@@ -341,7 +344,7 @@ def test_clear_gives_a_transfer_up_but_completes_its_packet():
         bench.context.set(bench.dut.clear, 0)
         bench.set_status(state=State.IDLE)
         packet = await bench.next_packet()
-        assert packet.payload[4:] == bench.buffer[3:63]
+        assert packet.payload[4:] == bench.buffer[3:LONGEST - 1]
         await bench.quiet()
         assert await bench.command(Kind.READ, read(Space.UNIFIED_BUFFER, 9, 5)) == (Kind.ACK, bench.buffer[9:14])
         await bench.issue(Opcode.READ_HOST_MEMORY, length=4)
@@ -395,7 +398,8 @@ def test_own_packets_and_answers_do_not_mix():
 
 def test_bytes_stream_at_one_a_cycle():
     async def script(bench):
-        for kind, payload, moved in ((Kind.WRITE, write(Space.UNIFIED_BUFFER, 0, bytes(59)), 2 * 59),
+        data = bytes(LONGEST - 5)
+        for kind, payload, moved in ((Kind.WRITE, write(Space.UNIFIED_BUFFER, 0, data), 2 * len(data)),
                                      (Kind.READ, read(Space.UNIFIED_BUFFER, 0, LONGEST), LONGEST)):
             start = bench.cycle
             await bench.command(kind, payload)

@@ -56,7 +56,7 @@ def test_hello():
     (kind, payload), = Link().send(Kind.HELLO)
     assert kind == Kind.ACK
     assert packets.unpack_fields(packets.INFO, payload) == {
-        "magic": b"SYST", "protocol": 1, "rows": 3, "cols": 4, "digest": CONFIG.digest()}
+        "magic": b"SYST", "protocol": packets.PROTOCOL, "rows": 3, "cols": 4, "digest": CONFIG.digest()}
 
 
 def test_memories_are_written_and_read():
@@ -78,7 +78,7 @@ def test_run_stops_with_status_and_tags_can_be_read():
     assert (status(payload)["state"], status(payload)["fault"], status(payload)["array_active"]) == (State.HALTED, 0, 6)
     assert link.send(Kind.STATUS) == [(Kind.ACK, payload)]
     (_, snapshot), = link.send(Kind.READ, struct.pack("<BIH", Space.TAGS, 7, 1))
-    assert struct.unpack("<8I", snapshot)[packets.COUNTERS.index("array_active")] == 6
+    assert struct.unpack(f"<{len(packets.COUNTERS)}I", snapshot)[packets.COUNTERS.index("array_active")] == 6
 
 
 def test_fault_names_the_instruction():

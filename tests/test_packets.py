@@ -35,15 +35,15 @@ def test_pack_is_the_documented_layout():
 
 
 def test_fields_round_trip():
-    values = dict(zip([name for name, _ in packets.STATUS], range(1, 12), strict=True))
+    values = dict(zip([name for name, _ in packets.STATUS], range(1, len(packets.STATUS) + 1), strict=True))
     payload = packets.pack_fields(packets.STATUS, values)
-    assert len(payload) == 36 and payload[:4] == b"\x01\x02\x03\x00"
+    assert len(payload) == 4 + 4 * len(packets.COUNTERS) and payload[:4] == b"\x01\x02\x03\x00"
     assert packets.unpack_fields(packets.STATUS, payload) == values
 
 
 def test_spaces_follow_the_configuration():
     config = Config(rows=3, cols=6, requantise_lanes=2, unified_buffer_bytes=512, weight_memory_rows=40)
-    assert [packets.word_bytes(config, space) for space in Space] == [1, 6, 16, 32]
+    assert [packets.word_bytes(config, space) for space in Space] == [1, 6, 16, 4 * len(packets.COUNTERS)]
     assert [packets.space_words(config, space) for space in Space] == [512, 40, 2048, 128]
 
 

@@ -56,3 +56,20 @@ def test_a_program_for_another_configuration_is_refused(program):
         program.require(PRESETS["edge"])
     with Driver(ModelDevice(PRESETS["edge"]), PRESETS["edge"]) as driver, pytest.raises(ProgramError):
         Session(driver).load(program)
+
+
+def test_a_program_moves_its_inputs_and_outputs_itself(program, digits, tmp_path):
+    graph = load(digits / "digits.tflite")
+    compile_graph(graph, PRESETS["nano"], transfers=True).save(tmp_path / "p")
+    moving = Program.load(tmp_path / "p")
+    assert not any(step.writes or step.reads for step in moving.steps)
+    assert moving.traffic() == program.traffic()
+    for x in np.load(digits / "digits.npz")["x"][:3]:
+        results = []
+        for either in (program, moving):
+            with Driver(ModelDevice(either.config), either.config) as driver:
+                session = Session(driver)
+                session.load(either)
+                results.append(session.infer({graph.inputs[0]: x.reshape(graph.tensors[graph.inputs[0]].shape)}))
+        plain, moved = (result.outputs[graph.outputs[0]] for result in results)
+        assert np.array_equal(plain, moved)

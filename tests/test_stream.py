@@ -136,7 +136,7 @@ def test_a_program_in_parts_survives_its_file(graph):
     inputs = random_inputs(graph)
     one, other = (run_model(graph, p, CycleDevice(TINY), inputs)[0] for p in (program, again))
     assert all(np.array_equal(one.outputs[t], other.outputs[t]) for t in graph.outputs)
-    assert one.counters == other.counters and one.layer_cycles == other.layer_cycles
+    assert one.counters == other.counters and one.layer_counters == other.layer_counters
 
 
 def test_the_report_names_what_is_streamed_and_what_it_moves(graph):

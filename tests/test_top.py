@@ -131,6 +131,7 @@ Halt
 def test_a_layer():
     rng = np.random.default_rng(4)
     tiles = rng.integers(-128, 128, (2, 4, 4), dtype=np.int8)
+    tiles[1, :3] = 0
     vectors = rng.integers(-128, 128, (2, 5, 4), dtype=np.int8)
     bias = rng.integers(-20000, 20000, 4)
     multiplier = rng.integers(1 << 30, 1 << 31, 4)
@@ -154,11 +155,14 @@ def test_a_layer():
             check_counters(status, await chip.read(Space.TAGS, 2, 2))
 
     def check_counters(status, tags):
-        assert status["array_active"] == 10
+        useful = 5 * np.count_nonzero(tiles) // SMALL.macs
+        assert status["array_active"] == 10 and 0 < useful < 10
         assert status["input_stall"] == status["vector_active"] == 0
         assert 5 * SMALL.beats <= status["activation_active"] < status["cycles"] < 200
-        matrix, activation = (dict(zip(packets.COUNTERS, values)) for values in struct.iter_unpack("<8I", tags))
+        snapshots = np.frombuffer(tags, "<u4").reshape(2, -1)
+        matrix, activation = (dict(zip(packets.COUNTERS, values)) for values in snapshots.tolist())
         assert matrix["array_active"] == activation["array_active"] == 10
+        assert matrix["useful_macs"] == activation["useful_macs"] == status["useful_macs"] == useful
         assert matrix["cycles"] < activation["cycles"] < status["cycles"]
 
     simulate(testbench)

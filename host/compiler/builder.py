@@ -10,6 +10,9 @@ from .hazards import Hazards, encode_waiting
 
 __all__ = ["Builder", "CapacityError"]
 
+#: Pieces in which a program fetches an input.
+FETCHES = 16
+
 #: The first rows of a parameter set hold the bias, the others multiplier and shift.
 BIAS_ROWS = 4
 
@@ -284,11 +287,22 @@ class Builder:
 
     def dump(self, tensor):
         """Sends a tensor to the host: Write_Host_Memory."""
-        layouts, dumps = self.steps[-1].layouts, self.steps[-1].dumps
-        layout, address = layouts[tensor], sum(layouts[d.tensor].size for d in dumps)
+        step = self.steps[-1]
+        layout, address = step.layouts[tensor], step.host_bytes
         self._work(Unit.HOST, Opcode.WRITE_HOST_MEMORY, [("buffer", layout.base, layout.base + layout.size)], [],
                    host_address=address, ub_address=layout.base, length=layout.size)
-        dumps.append(Dump(tensor, address))
+        step.dumps.append(Dump(tensor, address))
+
+    def fetch(self, tensor):
+        """Gets a tensor from the host, a piece after the other, so that what needs the first need not wait for all."""
+        step = self.steps[-1]
+        layout, address = step.layouts[tensor], step.host_bytes
+        piece = -(-layout.size // FETCHES)
+        for start in range(0, layout.size, piece):
+            size, place = min(piece, layout.size - start), layout.base + start
+            self._work(Unit.HOST, Opcode.READ_HOST_MEMORY, [], [("buffer", place, place + size)],
+                       host_address=address + start, ub_address=place, length=size)
+        step.fetches.append(Dump(tensor, address))
 
     def tag(self, unit):
         """Tag for the owner, if one is left: a snapshot when the unit has retired all it has been given so far."""

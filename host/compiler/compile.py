@@ -18,7 +18,7 @@ from .stream import Part, TooLarge, stream
 __all__ = ["compile_graph"]
 
 
-def compile_graph(graph, config, dump=False):
+def compile_graph(graph, config, dump=False, transfers=False):
     """Compiles a model.
 
     Parameters
@@ -27,6 +27,9 @@ def compile_graph(graph, config, dump=False):
     config : Config
     dump : bool
         Whether the program sends every operator's output to the host as soon as it is there (for `--check`).
+    transfers : bool
+        Whether the program itself fetches its inputs from the host and sends it its outputs, while the units work,
+        instead of leaving that to the host before and after the run. Not on a chip without DMA.
 
     Returns
     -------
@@ -43,7 +46,8 @@ def compile_graph(graph, config, dump=False):
             raise ModelError(f"{graph.name}: operator {operator.index} ({operator.kind}) is not supported")
     while True:
         try:
-            return _emit(graph, config, layers, reasons, _parts(graph, config, layers, dump), dump and config.has_dma)
+            return _emit(graph, config, layers, reasons, _parts(graph, config, layers, dump), dump and config.has_dma,
+                         transfers and config.has_dma)
         except TooLarge as why:
             del layers[why.operator]
             reasons[why.operator] = str(why)
@@ -133,7 +137,7 @@ def _runs(graph, layers, apart):
     return runs
 
 
-def _emit(graph, config, layers, reasons, parts, dump):
+def _emit(graph, config, layers, reasons, parts, dump, transfers):
     builder = Builder(config)
     executed = {}
 
@@ -143,13 +147,22 @@ def _emit(graph, config, layers, reasons, parts, dump):
             continue
         executed |= dict.fromkeys(part.layers, part)
         builder.begin(part=part.number, layouts=part.layouts, boxes=part.boxes)
-        builder.steps[-1].writes = part.writes
+        if transfers:
+            builder.owner = -1
+            for tensor in part.writes:
+                builder.attempt(partial(builder.fetch, tensor))
+        else:
+            builder.steps[-1].writes = part.writes
         try:
             schedule(builder, list(part.layers.items()), part.layouts, part.overlap, partial(_done, builder, dump))
         except CapacityError as error:
             raise TooLarge(builder.owner, str(error)) from None
+        if transfers:
+            for tensor in part.reads:
+                builder.attempt(partial(builder.dump, tensor))
+        else:
+            builder.steps[-1].reads = part.reads
         builder.halt()
-        builder.steps[-1].reads = part.reads
     infos = []
     for operator in graph.operators:
         name, layer = graph.tensors[operator.outputs[0]].name, layers.get(operator.index)

@@ -79,7 +79,9 @@ class MatrixLayer(WindowLayer):
         def cycles(fold):
             blocks = self._blocks(*self._taps(source, fold), config)
             vectors = target.height * target.width // fold
-            return sum(max(len(starts) * vectors, vectors * config.beats) for _, starts, _ in blocks), fold
+            # A tile takes `rows` cycles to shift in, however few vectors there are.
+            return sum(max(len(starts) * max(vectors, config.rows), vectors * config.beats)
+                       for _, starts, _ in blocks), fold
 
         candidates = [f for f in range(1, config.cols + 1)
                       if target.width % f == 0 and (f == 1 or target.channels * f <= 2 * config.cols)]

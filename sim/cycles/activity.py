@@ -6,16 +6,9 @@ __all__ = ["Activity"]
 
 
 class Activity:
-    """A set of cycles, kept as spans in the order of time.
+    """A set of cycles, kept as spans in the order of time."""
 
-    Parameters
-    ----------
-    period : int
-        Of a span only every so-many-th cycle counts, from its first on; spans that touch are in step.
-    """
-
-    def __init__(self, period=1):
-        self._period = period
+    def __init__(self):
         self._starts, self._ends = [], []
         self._before = []  # cycles in all spans before each
 
@@ -25,17 +18,14 @@ class Activity:
         if ends and start <= ends[-1]:
             ends[-1] = max(end, ends[-1])
             return
-        self._before.append(self._before[-1] + self._count(starts[-1], ends[-1]) if ends else 0)
+        self._before.append(self._before[-1] + ends[-1] - starts[-1] if ends else 0)
         starts.append(start)
         ends.append(end)
 
     def until(self, cycle):
         """How many of the cycles before `cycle` are in it."""
         last = bisect_left(self._starts, cycle) - 1
-        return self._before[last] + self._count(self._starts[last], min(self._ends[last], cycle)) if last >= 0 else 0
-
-    def _count(self, start, end):
-        return -((start - end) // self._period)
+        return self._before[last] + min(self._ends[last], cycle) - self._starts[last] if last >= 0 else 0
 
     def gaps(self, start, end):
         """The spans between `start` and `end` that are not in it, in the order of time."""

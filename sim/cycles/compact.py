@@ -19,6 +19,7 @@ from .activity import Activity
 from .host import Transmitter
 from .instructions import CycleModelError, Registers
 from .matrix import loops
+from .vectors import Vectors
 
 __all__ = ["CompactModel"]
 
@@ -40,10 +41,9 @@ class CompactModel:
 
     Members
     -------
-    halted : int
-        The program's last cycle.
+    vectors : Vectors
     activities : dict of Activity
-        By `packets.COUNTERS`, without cycles.
+        By the other counters of `packets.COUNTERS`.
     queues : dict from Unit
         `done`: list of (Instruction, cycle of its issue, cycle of its start).
     retired : dict from Unit to list of int, cycles
@@ -58,7 +58,7 @@ class CompactModel:
         self.activities = {name: Activity() for name in
                            ("weight_stall", "weight_shift", "raw_stall", "input_stall", "vector_active",
                             "activation_active")}
-        self.activities["array_active"] = Activity(_PACE)
+        self.vectors = Vectors(_PACE)
         self.queues = {unit: SimpleNamespace(done=[]) for unit in units(config)}
         self.retired = {unit: [] for unit in units(config)}
         self.tags = SimpleNamespace(pushed=[], snapshots=[])
@@ -69,19 +69,20 @@ class CompactModel:
         self._rows_left, self._taken, self._free, self._row = 0, [], 0, 0
 
     def run(self, program):
-        """Finds when everything happens; `program` ends with Halt."""
+        """Finds when everything happens; returns the program's last cycle. `program` ends with Halt."""
         fetch = 0
         for instruction in program:
             for _ in range(CompactIssue.parts(self._config)):
                 arrival = _slot(fetch, FETCH_SLOTS) + READ_LATENCY
                 fetch = arrival
-            cycle = arrival + CompactIssue.DECODE - len(instruction.waits)
-            for unit, count in instruction.waits:
+            cycle = arrival + CompactIssue.DECODE - 2
+            for unit, count in (instruction.wait0, instruction.wait1):
                 met = max(cycle, self._retire(unit, count) + 1 if unit and count else 0)
                 if unit and instruction.unit == Unit.MATRIX:
                     self._blocked(unit, max(cycle, self._ready[Unit.MATRIX]), met)
                 cycle = met + 1
             fetch = self._execute(instruction, cycle) + 1
+        return max(cycle, *map(self._idle, self.retired))
 
     def _retire(self, unit, count):
         """Cycle in which a unit retires its `count`th work instruction, 0 for none."""
@@ -109,15 +110,12 @@ class CompactModel:
             case Opcode.TAG:
                 if self.tags.snapshots:
                     cycle = max(cycle, self.tags.snapshots[-1] + ROUND)
-                cycle = max(cycle, self._idle(Unit(instruction["unit"])))
+                cycle = max(cycle, self._idle(instruction.operands[0]))
                 cycle += -(cycle + 1) % TURN
                 self.tags.pushed.append((instruction,))
                 self.tags.snapshots.append(cycle)
                 return cycle
-            case Opcode.HALT:
-                self.halted = max(cycle, *map(self._idle, self.retired))
-                return cycle
-            case Opcode.NOP | Opcode.SYNCHRONISE:
+            case Opcode.NOP | Opcode.SYNCHRONISE | Opcode.HALT:
                 return cycle
         unit = instruction.unit
         if unit == Unit.WEIGHT and self._rows_left:
@@ -138,7 +136,8 @@ class CompactModel:
     # Units: an instruction is issued in `cycle`; each returns the cycle in which it starts
 
     def _activation(self, instruction, cycle):
-        outputs = instruction["x_count"] * instruction["y_count"] * instruction["columns"]
+        x_count, y_count, columns, _ = instruction.operands
+        outputs = x_count * y_count * columns
         start = end = cycle + 1
         if outputs:
             first = _slot(cycle, WRITE_SLOTS) + 1
@@ -148,10 +147,11 @@ class CompactModel:
         return start
 
     def _weights(self, instruction, cycle):
-        count, start = instruction["count"], cycle + 1
+        destination, _, count, _ = instruction.operands
+        start = cycle + 1
         if not count:
             self._end(Unit.WEIGHT, start)
-        elif instruction["destination"] != Destination.ARRAY:
+        elif destination != Destination.ARRAY:
             self._row = start
             for _ in range(count):
                 self._row = _slot(self._row, WEIGHT_SLOTS) + READ_LATENCY
@@ -188,7 +188,7 @@ class CompactModel:
             if switch:
                 self._taken, self._free = [], first + 1
             last = first + (vectors - 1) * _PACE
-            self.activities["array_active"].add(first, last + _PACE)
+            self.vectors.add(first, vectors, 1, switch)
             request = last + 2
         self.retired[Unit.MATRIX].append(last + CompactMatrixUnit.retire_latency(self._config))
         self._ready[Unit.MATRIX] = last + 1

@@ -55,7 +55,7 @@ class TagQueue:
             while self.settled:
                 yield
             instruction, count, pushed = self.pushed[len(self.snapshots)]
-            while (met := self._semaphores.met(instruction["unit"], count)) is None:
+            while (met := self._semaphores.met(instruction.operands[0], count)) is None:
                 yield
             head = max(pushed + 1, self.snapshots[-1] if self.snapshots else 0) + 1
             self.snapshots.append(max(head + 1, met))
@@ -66,59 +66,49 @@ class Dispatch:
 
     Parameters
     ----------
-    program : iterable of Instruction
+    program : list of Instruction
         Its last is Halt.
     queues : dict from Unit to UnitQueue
     tags : TagQueue
     semaphores : Semaphores
     transmitter : Transmitter
         Which sends the packets of Interrupt.
-
-    Members
-    -------
-    halted : int or None
-        Cycle in which Halt is done, the program's last.
+    pushed : callable (unit)
+        Told when an instruction has been pushed to the queue of a unit.
+    known : callable (function)
+        Returns what the function returns, which is None as long as it is not known.
     """
 
-    def __init__(self, program, queues, tags, semaphores, transmitter):
+    def __init__(self, program, queues, tags, semaphores, transmitter, pushed, known):
         self._program, self._queues, self._tags, self._semaphores = program, queues, tags, semaphores
-        self._transmitter = transmitter
-        self.halted = None
+        self._transmitter, self._pushed, self._known = transmitter, pushed, known
 
     def run(self):
-        """The process; it ends with Halt."""
-        dispatched = dict.fromkeys(self._queues, 0)
-        met = self._semaphores.met
+        """Returns the cycle in which Halt is done, the program's last."""
+        dispatched, known = dict.fromkeys(self._queues, 0), self._known
         head = _FIRST
         for instruction in self._program:
-            if instruction.unit:
-                queue = self._queues[instruction.unit]
-                while (room := queue.room()) is None:
-                    yield
-                cycle = max(head, room)
+            if unit := instruction.unit:
+                queue = self._queues[unit]
+                room = queue.room()
+                cycle = max(head, known(queue.room) if room is None else room)
                 queue.push(instruction, cycle)
-                dispatched[instruction.unit] += instruction.work
+                dispatched[unit] += instruction.work
+                self._pushed(unit)
             else:
-                cycle = head + 1
-                for unit, count in instruction.waits:
-                    while (done := met(unit, count)) is None:
-                        yield
-                    cycle = max(cycle, done)
+                cycle = max(head + 1, self._met(*instruction.wait0), self._met(*instruction.wait1))
                 if instruction.opcode is Opcode.INTERRUPT:
                     cycle = self._transmitter.send(cycle, _INTERRUPT_BYTES)
                 elif instruction.opcode is Opcode.TAG:
-                    while (room := self._tags.room()) is None:
-                        yield
-                    cycle = max(cycle, room)
-                    self._tags.push(instruction, dispatched[instruction["unit"]], cycle)
+                    unit, *_ = instruction.operands
+                    cycle = max(cycle, known(self._tags.room))
+                    self._tags.push(instruction, dispatched[unit], cycle)
             head = cycle + 1
 
         # Halt, at `cycle` at the earliest, sees one cycle late that everything before it is done.
         ends = [*self._queues.values(), self._tags]
-        while not all(end.settled for end in ends):
-            yield
-        for unit, count in dispatched.items():
-            while (done := met(unit, count)) is None:
-                yield
-            cycle = max(cycle, done)
-        self.halted = max(cycle, *(end.drained + 1 for end in ends))
+        known(lambda: all(end.settled for end in ends) or None)
+        return max(cycle, *(self._met(*done) for done in dispatched.items()), *(end.drained + 1 for end in ends))
+
+    def _met(self, unit, count):
+        return self._known(lambda: self._semaphores.met(unit, count)) if count else 0

@@ -1,9 +1,11 @@
 """The host unit and the packets that a program sends."""
 
+from math import ceil
+
 from systolith.rtl.isa import Opcode
 from systolith.rtl.packets import OVERHEAD
 
-__all__ = ["Transmitter", "host_unit"]
+__all__ = ["PacketPort", "Transmitter", "WidePort", "host_unit"]
 
 #: Cycles of the host unit: from taking an instruction to its first look at what is left; from the end of a packet to
 #: the next look.
@@ -44,27 +46,75 @@ class Transmitter:
         return self._free - 1
 
 
-def host_unit(config, queue, transmitter, latency):
-    """Process of the host unit, as `rtl.dma`.
+class PacketPort:
+    """The chip's own port, as `rtl.dma`: a packet after the other, a byte a cycle.
 
-    The model's host takes and sends a byte a cycle and answers after `latency` cycles. Where packets of several kinds,
-    or the host's reads and those of the vector unit, meet in one cycle, the chip may take them in another order.
+    Where packets of several kinds, or the host's reads and those of the vector unit, meet in one cycle, the chip may
+    take them in another order.
+
+    Parameters
+    ----------
+    config : Config
+    transmitter : Transmitter
+    latency : int
+        Cycles until the host answers.
     """
-    longest = config.packet_bytes - 4
+
+    def __init__(self, config, transmitter, latency):
+        self._longest = config.packet_bytes - 4
+        self._transmitter, self._latency = transmitter, latency
+
+    def _packets(self, length):
+        return (min(left, self._longest) for left in range(length, 0, -self._longest))
+
+    def read(self, cycle, length):
+        """Bytes from the host, from `cycle` on; returns the cycle in which all are in the unified buffer."""
+        for count in self._packets(length):
+            self._transmitter.send(cycle + 1, 6)
+            stored = self._transmitter.sent + self._latency + OVERHEAD + 2 * count + _RECEIVER
+            self._transmitter.send(stored + 1, 0)
+            cycle = stored + _ADVANCE
+        return cycle
+
+    def write(self, cycle, length):
+        """Bytes to the host, from `cycle` on; returns the cycle in which all have left."""
+        for count in self._packets(length):
+            self._transmitter.send(cycle + 1, 4 + count)
+            cycle = self._transmitter.sent + _ADVANCE
+        return cycle
+
+
+class WidePort:
+    """A port that the chip does not have: what a faster link, such as PCIe, would be to the programs of a large one.
+
+    Parameters
+    ----------
+    bytes_per_cycle : int or Fraction
+    latency : int
+        Cycles until the host answers.
+    """
+
+    def __init__(self, bytes_per_cycle, latency):
+        self._bytes_per_cycle, self._latency = bytes_per_cycle, latency
+
+    def read(self, cycle, length):
+        """As `PacketPort.read`."""
+        return cycle + self._latency * bool(length) + ceil(length / self._bytes_per_cycle)
+
+    def write(self, cycle, length):
+        """As `PacketPort.write`."""
+        return cycle + ceil(length / self._bytes_per_cycle)
+
+
+def host_unit(queue, port):
+    """Process of the host unit, as `rtl.dma`."""
     cycle = -1  # end of the instruction before
     while True:
-        instruction, offered = yield from queue.next()
+        while (offer := queue.next()) is None:
+            yield
+        instruction, offered = offer
         start = max(offered, cycle + 1)
         queue.accept(start)
-        cycle = start + _START
-        for left in range(instruction["length"], 0, -longest):
-            count = min(left, longest)
-            if instruction.opcode is Opcode.READ_HOST_MEMORY:
-                transmitter.send(cycle + 1, 6)
-                stored = transmitter.sent + latency + OVERHEAD + 2 * count + _RECEIVER
-                transmitter.send(stored + 1, 0)
-                cycle = stored + _ADVANCE
-            else:
-                transmitter.send(cycle + 1, 4 + count)
-                cycle = transmitter.sent + _ADVANCE
+        move = port.read if instruction.opcode is Opcode.READ_HOST_MEMORY else port.write
+        cycle = move(start + _START, instruction.operands[0])
         queue.retire(instruction, start, cycle)

@@ -1,5 +1,8 @@
 """Instructions as the cycle model needs them, and the semaphores by which they wait for each other."""
 
+from typing import NamedTuple
+
+import numpy as np
 from systolith.rtl.errors import UserError
 from systolith.rtl.isa import CONFIG, FIELDS_HEAD, INSTRUCTION_BYTES, TABLE, Opcode, Unit
 from systolith.rtl.waits import units
@@ -11,8 +14,18 @@ class CycleModelError(UserError):
     """A program that does not end by Halt; the message is one full sentence."""
 
 
-class Instruction:
-    """One instruction; its fields by their names as items.
+#: The fields of each instruction on which the timing depends, besides head and unit.
+_OPERANDS = {
+    Opcode.READ_HOST_MEMORY: ("length",), Opcode.WRITE_HOST_MEMORY: ("length",),
+    Opcode.READ_WEIGHTS: ("destination", "address", "count"),
+    Opcode.MATRIX_MULTIPLY: ("length", "switch"), Opcode.CONVOLVE: ("x_count", "y_count"),
+    Opcode.ACTIVATE: ("x_count", "y_count", "columns"), Opcode.VECTOR: ("y_count",), Opcode.TAG: ("unit", "tag"),
+    Opcode.SET_CONFIGURATION: ("index0", "value0", "index1", "value1"),
+}
+
+
+class Instruction(NamedTuple):
+    """One instruction.
 
     Members
     -------
@@ -21,54 +34,72 @@ class Instruction:
     unit : Unit
         Whose queue takes it; NONE: dispatch executes it itself.
     work : bool
-    waits : tuple of two (unit, count)
+    wait0, wait1 : tuple (unit, count)
+    operands : tuple of four int
+        The fields of `_OPERANDS`, then zeros.
     """
-
-    __slots__ = ("_layout", "_word", "opcode", "pc", "unit", "waits", "work")
-
-    def __init__(self, pc, word):
-        self.pc, self._word = pc, word
-        self.opcode, self.unit, self.work, self._layout = _ROWS[word & _OPCODE_MASK]
-        if self.unit is None:
-            self.unit = self["unit"]
-        wait0, wait1 = word >> _OPCODE_BITS & _WAIT_MASK, word >> _OPCODE_BITS + _WAIT_BITS & _WAIT_MASK
-        self.waits = (wait0 & _UNIT_MASK, wait0 >> _UNIT_BITS), (wait1 & _UNIT_MASK, wait1 >> _UNIT_BITS)
-
-    def __getitem__(self, name):
-        offset, mask = self._layout[name]
-        return self._word >> offset & mask
+    pc: int
+    opcode: Opcode
+    unit: Unit
+    work: bool
+    wait0: tuple
+    wait1: tuple
+    operands: tuple
 
 
-# A Tag names the unit it watches, but dispatch executes it.
-_ROWS = {int(opcode): (opcode, Unit.NONE if opcode is Opcode.TAG else row.unit, row.work,
-                       {name: (offset, (1 << width) - 1) for name, (offset, width) in row.layout().items()})
-         for opcode, row in TABLE.items()}
-_OPCODE_BITS = FIELDS_HEAD[0].width
-_OPCODE_MASK = (1 << _OPCODE_BITS) - 1
-# Each wait is a unit and, above it, a count.
-_UNIT_BITS = FIELDS_HEAD[1].width
-_UNIT_MASK = (1 << _UNIT_BITS) - 1
-_WAIT_BITS = _UNIT_BITS + FIELDS_HEAD[2].width
-_WAIT_MASK = (1 << _WAIT_BITS) - 1
+def _table():
+    """(offset, mask) by opcode of what an instruction is made of: head without opcode, unit, operands."""
+    places = np.zeros((2, max(TABLE) + 1, 9), np.uint64)
+    for opcode, row in TABLE.items():
+        # A Tag names the unit that it watches, but dispatch executes it.
+        unit = ("unit",) if row.unit is None and opcode is not Opcode.TAG else (None,)
+        names = *(field.name for field in FIELDS_HEAD[1:]), *unit, *_OPERANDS.get(opcode, ())
+        for column, name in enumerate(names):
+            if name is not None:
+                offset, width = row.layout()[name]
+                places[:, opcode, column] = offset, (1 << width) - 1
+    return places
+
+
+_OFFSETS, _MASKS = _table()
+#: By opcode: its name, its unit if that is no field, whether it is work.
+_NAMES = {int(opcode): opcode for opcode in TABLE}
+_FIXED = np.array([TABLE[o].unit or 0 if o in TABLE else 0 for o in range(max(TABLE) + 1)], np.uint64)
+_WORKS = {int(opcode): row.work for opcode, row in TABLE.items()}
+_UNITS = list(Unit)
 
 
 def read_program(code, address):
     """The instructions in a program memory's bytes from an address on, up to the first Halt.
+
+    Returns
+    -------
+    list of Instruction
 
     Errors
     ------
     CycleModelError
         If an illegal opcode or the end comes before.
     """
-    for pc in range(address, len(code) // INSTRUCTION_BYTES):
-        word = int.from_bytes(code[pc * INSTRUCTION_BYTES:(pc + 1) * INSTRUCTION_BYTES], "little")
-        if word & _OPCODE_MASK not in _ROWS:
-            raise CycleModelError(f"instruction {pc} of the program has an opcode that does not exist")
-        instruction = Instruction(pc, word)
-        yield instruction
-        if instruction.opcode is Opcode.HALT:
-            return
-    raise CycleModelError(f"the program at instruction {address} has no Halt")
+    words = np.frombuffer(code, "<u8").reshape(-1, INSTRUCTION_BYTES // 8)[address:]
+    opcodes = (words[:, 0] & ((1 << FIELDS_HEAD[0].width) - 1)).tolist()
+    length = opcodes.index(Opcode.HALT) + 1 if Opcode.HALT in opcodes else len(opcodes)
+    opcodes = opcodes[:length]
+    names = [_NAMES.get(opcode) for opcode in opcodes]
+    if None in names:
+        bad = address + names.index(None)
+        raise CycleModelError(f"instruction {bad} of the program has an opcode that does not exist")
+    if Opcode.HALT not in opcodes:
+        raise CycleModelError(f"the program at instruction {address} has no Halt")
+    low, high, offset = words[:length, :1], words[:length, 1:], _OFFSETS[opcodes]
+    fields = np.where(offset < 64, low, high) >> (offset & 63)
+    fields |= np.where(offset < 64, high << 1, 0) << (63 - (offset & 63))
+    fields &= _MASKS[opcodes]
+    fields[:, 4] |= _FIXED[opcodes]
+    unit0, count0, unit1, count1, unit, *operands = fields.T.tolist()
+    return list(map(Instruction._make, zip(
+        range(address, address + length), names, map(_UNITS.__getitem__, unit), map(_WORKS.get, opcodes),
+        zip(unit0, count0), zip(unit1, count1), zip(*operands))))
 
 
 class Registers(dict):
@@ -80,11 +111,12 @@ class Registers(dict):
 
     def write(self, instruction):
         """Executes a Set_Configuration; returns the indices that it writes, sinks left out."""
+        index0, value0, index1, value1 = instruction.operands
         written = []
-        for index, value in ((instruction["index0"], "value0"), (instruction["index1"], "value1")):
+        for index, value in ((index0, value0), (index1, value1)):
             if index < len(self._table):
                 register = self._table[index]
-                self[register.name] = instruction[value] & ((1 << register.width) - 1)
+                self[register.name] = value & ((1 << register.width) - 1)
                 written.append(index)
         return written
 

@@ -14,17 +14,19 @@ _FIRST_LATE = next(r.index for r in CONFIG[Unit.VECTOR] if r.name == "zero_point
 
 def activation_unit(config, queue, active):
     """Process of the activation unit, as `rtl.activation`; `active` is its `Activity`."""
-    retire_latency = ActivationUnit.write_latency(config) - config.beats + 1
+    beats, retire_latency = config.beats, ActivationUnit.write_latency(config) - config.beats + 1
     finished = 0  # last beat of the instruction before
     while True:
-        instruction, offered = yield from queue.next()
+        while (offer := queue.next()) is None:
+            yield
+        instruction, offered = offer
         start = max(offered, finished)
         queue.accept(start)
         if instruction.opcode is Opcode.SET_CONFIGURATION:
             continue
         # An instruction without rows takes as long as a row.
-        rows = instruction["x_count"] * instruction["y_count"] or 1
-        finished = start + rows * config.beats
+        x_count, y_count, *_ = instruction.operands
+        finished = start + (x_count * y_count or 1) * beats
         end = finished + retire_latency
         active.add(start + 1, end + 1)
         queue.retire(instruction, start, end)
@@ -38,7 +40,9 @@ def vector_unit(config, queue, active):
     paced = -config.vector_beats  # its last read of a step
     end = -1
     while True:
-        instruction, offered = yield from queue.next()
+        while (offer := queue.next()) is None:
+            yield
+        instruction, offered = offer
         start = max(offered, walked + 1)
         if instruction.opcode is Opcode.SET_CONFIGURATION:
             if any(index >= _FIRST_LATE for index in registers.write(instruction)):
@@ -47,7 +51,7 @@ def vector_unit(config, queue, active):
             continue
         queue.accept(start)
         taps1, taps0 = registers["tap1_count"], registers["tap0_count"]
-        reads, steps = taps1 * taps0, registers["x_count"] * instruction["y_count"]
+        reads, steps = taps1 * taps0, registers["x_count"] * instruction.operands[0]
         if reads and steps:
             walked = max(start + reads, paced + config.vector_beats) + (steps - 1) * max(reads, config.vector_beats)
             paced = walked

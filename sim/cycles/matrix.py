@@ -5,6 +5,7 @@ from systolith.rtl.matrix import MatrixUnit
 
 from .activity import Activity
 from .instructions import Registers
+from .vectors import Vectors
 
 __all__ = ["Matrix", "loops"]
 
@@ -15,20 +16,21 @@ class Matrix:
     Parameters
     ----------
     config : Config
-    loader : TileLoader
+    weights : WeightPath
 
     Members
     -------
+    vectors : Vectors
     activities : dict of Activity
-        Those of the counters of `packets.COUNTERS` that are about the matrix unit.
+        Those of the other counters of `packets.COUNTERS` that are about the matrix unit.
     """
 
-    def __init__(self, config, loader):
+    def __init__(self, config, weights):
         self._retire_latency = MatrixUnit.retire_latency(config)
-        self._loader = loader
-        self.activities = {name: Activity() for name in
-                           ("array_active", "weight_stall", "weight_shift", "raw_stall", "input_stall")}
-        self._busy = Activity()  # the first three together
+        self._weights = weights
+        self.vectors = Vectors()
+        self.activities = {name: Activity() for name in ("weight_stall", "weight_shift", "raw_stall", "input_stall")}
+        self._busy = Activity()  # what the array does, or waits for weights
 
     def blocked(self, unit, start, end):
         """The next instruction waits for `unit` and nothing is offered, which counts where the array does nothing."""
@@ -39,12 +41,13 @@ class Matrix:
 
     def run(self, queue):
         """The process."""
-        loader, array_active = self._loader, self.activities["array_active"]
-        registers = Registers(Unit.MATRIX)
+        weights, registers = self._weights, Registers(Unit.MATRIX)
         # Of the instruction before: when it leaves the register `ahead`, its generator's last step, its last vector.
         taken = stepped = served = -1
         while True:
-            instruction, offered = yield from queue.next()
+            while (offer := queue.next()) is None:
+                yield
+            instruction, offered = offer
             accepted = max(offered, taken)
             queue.accept(accepted)
             taken = max(accepted + 1, stepped)
@@ -58,17 +61,19 @@ class Matrix:
             if not vectors or not passes:
                 served, stepped = request, request - 1
             else:
-                for _ in range(passes):
-                    first = request
-                    if switch:
-                        while not loader.load():
+                while passes:
+                    first, count = request, weights.pass_by(request, vectors, passes) if switch else 0
+                    if switch and not count:
+                        while not weights.load():
                             yield
-                        if loader.ready > request:
-                            first = loader.ready
+                        if weights.ready > request:
+                            first = weights.ready
                             self._wait(request, first)
-                        loader.switch(first)
-                    array_active.add(first, first + vectors)
-                    served = first + vectors - 1
+                        weights.switch(first)
+                    count = count or 1
+                    self.vectors.add(first, vectors, count, switch)
+                    passes -= count
+                    served = first + vectors * count - 1
                     stepped = served - 1 if vectors > 1 else request - 1
                     request = served + 1
                 self._busy.add(start, served + 1)
@@ -76,7 +81,7 @@ class Matrix:
 
     def _wait(self, start, end):
         """Accounts for the cycles in which a vector waits for its tile."""
-        for cycle, rows in self._loader.taken:
+        for cycle, rows in self._weights.taken:
             if cycle > start:
                 self.activities["weight_stall"].add(start, cycle)
                 start = cycle
@@ -88,6 +93,7 @@ class Matrix:
 
 def loops(instruction, registers):
     """Vectors of a pass, passes, and whether each takes a new tile."""
+    first, second, *_ = instruction.operands
     if instruction.opcode is Opcode.MATRIX_MULTIPLY:
-        return instruction["length"], 1, instruction["switch"]
-    return instruction["x_count"] * instruction["y_count"], registers["pass0_count"] * registers["pass1_count"], True
+        return first, 1, second
+    return first * second, registers["pass0_count"] * registers["pass1_count"], True

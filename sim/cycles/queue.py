@@ -14,22 +14,23 @@ class UnitQueue:
         Of the FIFO: a memory of `depth` - 1 and its output register.
     semaphores : Semaphores
     unit : Unit
-    blocked : callable (unit, start, end) or None
-        Told in which cycles the held instruction waits for a unit while nothing is offered.
 
     Members
     -------
+    blocked : callable (unit, start, end) or None
+        Told in which cycles the held instruction waits for a unit while nothing is offered.
     pushed : list of (Instruction, cycle)
     done : list of (Instruction, cycle of its push, cycle of its start)
         Work in order; its end is in the semaphores.
     """
 
-    def __init__(self, depth, semaphores, unit, blocked=None):
-        self._depth, self._semaphores, self._blocked = depth, semaphores, blocked
+    def __init__(self, depth, semaphores, unit):
+        self._depth, self._met, self.blocked = depth, semaphores.met, None
         self._retired = semaphores.retired[unit]
         self.pushed, self.done = [], []
         self._loads = []  # when each left the FIFO to be held
-        self._left = 0  # when the one held last left
+        self._held = None  # the one of which it is not known yet when it leaves
+        self._left = 0  # when the one before left
         self._accepted = -1  # when the unit took the one offered last
         self._settled = 0  # how many have left for good
 
@@ -63,36 +64,32 @@ class UnitQueue:
         return len(self.pushed) + len(self._loads) + self._settled + len(self._retired)
 
     def next(self):
-        """Generator: waits until it is known when the next instruction is offered.
-
-        Returns
-        -------
-        (Instruction, int)
-        """
-        loads, met = self._loads, self._semaphores.met
-        while True:
-            while len(loads) == len(self.pushed):
-                yield
-            instruction, pushed = self.pushed[len(loads)]
-            load = max(pushed + 2, self._left)
-            loads.append(load)
-            wait0, wait1 = instruction.waits
-            while (met0 := met(*wait0)) is None:
-                yield
-            while (met1 := met(*wait1)) is None:
-                yield
+        """The next instruction and the cycle in which it is offered, or None as long as that is not known."""
+        loads, pushed = self._loads, self.pushed
+        while self._held or len(loads) < len(pushed):
+            if not self._held:
+                self._held, cycle = pushed[len(loads)]
+                loads.append(max(cycle + 2, self._left))
+            instruction = self._held
             # Waits are looked at in the cycle after the load and met in the next at the earliest. Until then the chip
             # names the first that is not.
-            met0, met1 = max(met0, load + 2), max(met1, load + 2)
-            if self._blocked:
-                held = max(load, self._accepted) + 1
-                self._blocked(wait0[0], held, met0)
-                self._blocked(wait1[0], max(held, met0), met1)
-            self._left = max(met0, met1)
+            left = loads[-1] + 2
+            if instruction.wait0[0] or instruction.wait1[0]:
+                met0, met1 = self._met(*instruction.wait0), self._met(*instruction.wait1)
+                if met0 is None or met1 is None:
+                    return None
+                if self.blocked:
+                    held = max(loads[-1], self._accepted) + 1
+                    self.blocked(instruction.wait0[0], held, max(met0, left))
+                    self.blocked(instruction.wait1[0], max(held, met0, left), max(met1, left))
+                left = max(left, met0, met1)
+            self._held = None
             if instruction.opcode is not Opcode.SYNCHRONISE:
-                self._left = max(self._left, self._accepted)
-                return instruction, self._left + 1
+                self._left = left = max(left, self._accepted)
+                return instruction, left + 1
+            self._left = left
             self._settled += 1
+        return None
 
     def accept(self, cycle):
         """The unit takes the offered instruction in `cycle`."""

@@ -6,7 +6,7 @@ from fractions import Fraction
 from systolith.rtl.isa import Destination
 from systolith.rtl.weights import WeightUnit
 
-__all__ = ["ExternalMemory", "OnChipMemory", "TileLoader", "weight_unit"]
+__all__ = ["ExternalMemory", "OnChipMemory", "WeightPath"]
 
 #: Cycles from the delivery of a row to the first in which the array can take it: into the FIFO, to its output.
 _FIFO_LATENCY = 2
@@ -15,7 +15,15 @@ _IDLE = 1
 
 
 class OnChipMemory:
-    """Answers a row a cycle."""
+    """Answers a row a cycle.
+
+    Members
+    -------
+    delay : int or None
+        Cycles from asking for a row to its delivery, if they are always the same.
+    """
+
+    delay = WeightUnit.DELIVERY
 
     def begin(self, accepted):
         """First cycle in which an instruction that is offered can be accepted."""
@@ -30,7 +38,7 @@ class OnChipMemory:
             Cycle in which the first row is asked for, cycle in which it is delivered, and how many of the rows follow
             a cycle apart both times.
         """
-        return cycle, cycle + WeightUnit.DELIVERY, rows
+        return cycle, cycle + self.delay, rows
 
     def end(self, accepted, delivered):
         """Notes an instruction's acceptance and its last delivery."""
@@ -48,7 +56,14 @@ class ExternalMemory:
     bytes_per_cycle : int or Fraction
     latency : int, cycles
         From the request at the chip's port to the row, at least 1.
+
+    Members
+    -------
+    delay
+        See `OnChipMemory`.
     """
+
+    delay = None
 
     def __init__(self, cols, bytes_per_cycle, latency):
         interval = max(Fraction(cols) / Fraction(bytes_per_cycle), 1)
@@ -81,48 +96,107 @@ class ExternalMemory:
         self._purposes.append((accepted, delivered))
 
 
-class TileLoader:
-    """The weight FIFO and the shadow registers behind it.
+class WeightPath:
+    """The weight unit, as `rtl.weights`, with the weight FIFO and the shadow registers of the array behind it.
 
     Rows come and go in runs: (cycle of the first, number), a row a cycle.
 
     Parameters
     ----------
-    rows : int
-        Of a tile.
-    places : int
-        Rows that the FIFO holds.
+    config : Config
+    memory : OnChipMemory or ExternalMemory
+    queue : UnitQueue
 
     Members
     -------
-    arrivals : deque of runs
-        Rows that the array may take from these cycles on.
-    room : deque of runs
-        A row for the FIFO can be asked for in the cycle after that of a row here.
+    process : generator
+        Of the weight unit.
     taken : list of runs
-        The rows of the current tile.
+        The rows of the current tile that are in the shadow registers.
     progress : int
-        Runs taken so far.
+        Grows with the rows that have been taken into them.
     """
 
-    def __init__(self, rows, places):
-        self._rows = self._left = rows
+    def __init__(self, config, memory, queue):
+        self._memory, self._queue = memory, queue
+        self.process = self._run()
+        # Weight unit: what is left of the instruction if it is for the array, when the next row can be asked for, when
+        # the last was delivered.
+        self._left, self._ask, self._delivered = 0, -_IDLE, -_IDLE - 1
+        # FIFO: rows that the array may take from these cycles on; a row can be asked for in the cycle after that of a
+        # row in `_room`.
+        self._arrivals, self._room = deque(), deque([(-1, config.weight_fifo_tiles * config.rows)])
+        # Shadow registers: rows of a tile, of which are missing, and when the next can be taken.
+        self._rows = self._missing = config.rows
         self._next = 0
-        self.arrivals, self.room = deque(), deque([(-1, places)])
-        self.taken = []
-        self.progress = 0
+        self.taken, self.progress = [], 0
 
-    def load(self):
-        """Takes what rows are known to come; returns whether the tile is complete."""
-        while self._left and self.arrivals:
-            cycle, rows = take(self.arrivals, self._left)
+    def _run(self):
+        queue, memory = self._queue, self._memory
+        while True:
+            while (offer := queue.next()) is None:
+                yield
+            instruction, offered = offer
+            destination, _, count, _ = instruction.operands
+            if not count:
+                start = end = max(offered, self._delivered + _IDLE)
+                queue.accept(start)
+            else:
+                start = memory.begin(max(offered, self._ask - 1))
+                queue.accept(start)
+                self._ask = start + 1
+                if destination == Destination.ARRAY:
+                    self._left = count
+                    while self._left:
+                        if self._room:
+                            self._fetch()
+                        else:
+                            self._take()
+                            if not self._room:
+                                yield
+                else:
+                    while count:
+                        count -= self._read(count)
+                end = self._delivered
+                memory.end(start, end)
+            queue.retire(instruction, start, end)
+
+    def _read(self, rows):
+        """Asks for so many rows or the first of them; returns how many."""
+        first, delivery, rows = self._memory.read(self._ask, rows)
+        self._ask, self._delivered = first + rows, delivery + rows - 1
+        return rows
+
+    def _fetch(self):
+        """Asks for rows for which there is room."""
+        freed, places = self._room[0]
+        self._ask = max(self._ask, freed + 1)
+        rows = self._read(min(self._left, places))
+        _remove(self._room, rows)
+        self._arrivals.append((self._delivered - rows + 1 + _FIFO_LATENCY, rows))
+        self._left -= rows
+
+    def _take(self):
+        """Takes what rows are known to come into the shadow registers, as far as they are missing."""
+        while self._missing and self._arrivals:
+            cycle, rows = _remove(self._arrivals, self._missing)
             run = max(cycle, self._next), rows
             self.taken.append(run)
-            self.room.append(run)
+            self._room.append(run)
             self._next = run[0] + rows
-            self._left -= rows
-            self.progress += 1
-        return not self._left
+            self._missing -= rows
+            self.progress += rows
+
+    def load(self):
+        """Takes the rows of a tile; returns whether it is known when it is complete."""
+        self._take()
+        while self._missing:
+            before = self.progress
+            next(self.process)
+            self._take()
+            if self.progress == before:
+                return False
+        return True
 
     @property
     def ready(self):
@@ -132,48 +206,67 @@ class TileLoader:
     def switch(self, cycle):
         """The tile becomes active in `cycle`: the shadow registers are free for the next."""
         self._next = cycle + 1
-        self._left = self._rows
+        self._missing = self._rows
         self.taken = []
 
+    def pass_by(self, request, vectors, most):
+        """Passes that follow each other without waiting, because each tile is taken right after the switch before it.
 
-def take(runs, most):
+        A shortcut: `load` and `switch` for each would come to the same.
+
+        Parameters
+        ----------
+        request : int
+            Cycle in which the first pass can begin.
+        vectors, most : int
+            Vectors of a pass, and how many passes there are.
+
+        Returns
+        -------
+        int
+            How many begin at `request` and then every `vectors` cycles. It may be 0 though there are some.
+        """
+        rows, arrivals = self._rows, self._arrivals
+        if len(arrivals) < most:
+            next(self.process)
+        if vectors < rows or self._missing % rows or request < self.ready + self._missing:
+            return 0
+        # When the tiles are taken, as far as they are not yet: those in the FIFO, if they are there ...
+        takes = [*range(request + 1, request + 1 + (most - 1) * vectors, vectors)]
+        if self._missing:
+            takes.insert(0, self._next)
+        held = len(arrivals)
+        for number, ((cycle, size), take) in enumerate(zip(arrivals, takes)):
+            if size != rows or cycle > take:
+                held = number
+                del takes[held:]
+                break
+        # ... then those for which the weight unit, which waits for room, asks in the cycle after another was taken.
+        asks = 0
+        if len(takes) > held and self._memory.delay is not None and not self._room and self._ask <= takes[0] + 1:
+            latency = 1 + self._memory.delay + _FIFO_LATENCY
+            if rows + (held - 1) * vectors >= latency:
+                asks = min(self._left // rows, len(takes))
+                arrivals.extend([(take + latency, rows) for take in takes[:asks]])
+        del takes[held + asks:]
+        if asks:
+            self._left -= asks * rows
+            self._ask = takes[asks - 1] + 1 + rows
+            self._delivered = self._ask - 1 + self._memory.delay
+        self._room.extend([(take, rows) for take in takes[asks:]])
+        for _ in takes:
+            arrivals.popleft()
+        passes = len(takes) + (not self._missing)
+        if passes:
+            self.progress += passes * rows
+            self.switch(request + (passes - 1) * vectors)
+        return passes
+
+
+def _remove(runs, most):
     """Removes the first run, or the first `most` rows of it, and returns it."""
     cycle, rows = runs[0]
     if rows <= most:
         return runs.popleft()
     runs[0] = (cycle + most, rows - most)
     return cycle, most
-
-
-def weight_unit(queue, memory, loader):
-    """Process of the weight unit, as `rtl.weights`."""
-    asked = delivered = -_IDLE - 1  # the last row, so far
-    while True:
-        instruction, offered = yield from queue.next()
-        left = instruction["count"]
-        if not left:
-            start = max(offered, delivered + _IDLE)
-            queue.accept(start)
-            queue.retire(instruction, start, start)
-            continue
-        start = memory.begin(max(offered, asked))
-        queue.accept(start)
-        cycle = start + 1
-        to_array = instruction["destination"] == Destination.ARRAY
-        while left:
-            rows = left
-            if to_array:
-                while not loader.room:
-                    loader.load()
-                    if not loader.room:
-                        yield
-                cycle, rows = max(cycle, loader.room[0][0] + 1), min(left, loader.room[0][1])
-            first, delivery, rows = memory.read(cycle, rows)
-            if to_array:
-                take(loader.room, rows)
-                loader.arrivals.append((delivery + _FIFO_LATENCY, rows))
-            asked, delivered = first + rows - 1, delivery + rows - 1
-            cycle = asked + 1
-            left -= rows
-        memory.end(start, delivered)
-        queue.retire(instruction, start, delivered)

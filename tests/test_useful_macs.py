@@ -1,0 +1,61 @@
+import random
+
+import pytest
+from amaranth.sim import Simulator
+from systolith.rtl.compact_matrix import CompactMatrixUnit
+from systolith.rtl.config import MULTIPLIERS, PRESETS, Config
+from systolith.rtl.matrix import MatrixUnit
+from systolith.rtl.useful_macs import UsefulMacs
+
+
+def config(rows, cols):
+    return Config(rows=rows, cols=cols, requantise_lanes=1)
+
+
+@pytest.mark.parametrize("rows, cols", [(4, 4), (1, 2), (3, 5), (8, 16), (5, 17)])
+def test_counts_whole_cycles_of_weights_that_are_not_zero(rows, cols):
+    rng = random.Random(rows)
+    dut = UsefulMacs(config(rows, cols))
+    macs = [0]  # useful ones before each cycle
+    full = []
+
+    async def testbench(context):
+        taken = shadow = active = 0
+        for cycle in range(3000):
+            # Long stretches of what makes the counter run fast: full tiles, vectors without a pause.
+            zeros, pace = ((0, 1.0), (0.5, 0.5), (0.9, 0.9), (1, 0.3))[cycle // 50 % 4]
+            row_taken = taken < rows and rng.random() < 0.8
+            row = [0 if rng.random() < zeros else rng.randrange(1, 256) for _ in range(cols)]
+            if row_taken:
+                taken, shadow = taken + 1, shadow + sum(weight != 0 for weight in row)
+            vector = rng.random() < pace
+            switching = vector and taken == rows and rng.random() < 0.5
+            if switching:
+                taken, shadow, active = 0, 0, shadow
+            macs.append(macs[-1] + vector * active)
+            for name, value in (("row_taken", row_taken), ("row", int.from_bytes(bytes(row), "little")),
+                                ("switching", switching), ("vector", vector)):
+                context.set(getattr(dut, name), value)
+            full.append(context.get(dut.full))
+            await context.tick()
+
+    simulator = Simulator(dut)
+    simulator.add_clock(1e-8)
+    simulator.add_testbench(testbench)
+    simulator.run()
+    size, late = rows * cols, UsefulMacs.latency(config(rows, cols))
+    assert macs[-1] > 100 * size
+    assert [sum(full[:cycle]) for cycle in range(late, len(full))] == [
+        macs[cycle - late] // size for cycle in range(late, len(full))]
+
+
+@pytest.mark.parametrize("multiplier", MULTIPLIERS)
+def test_what_has_retired_is_counted(multiplier):
+    for rows in (1, 2, 3, 16):
+        for cols in (2, 3, 16, 256):
+            wide = Config(rows=rows, cols=cols, requantise_lanes=1, multiplier=multiplier)
+            assert UsefulMacs.latency(wide) < MatrixUnit.retire_latency(wide)
+        for cols in (4, 8):
+            changes = {"rows": min(rows, cols), "cols": cols, "multiplier": multiplier}
+            small = Config(**PRESETS["pico"].as_dict() | changes)
+            assert UsefulMacs.latency(small) < CompactMatrixUnit.retire_latency(small)
