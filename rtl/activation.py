@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from .config import ADDRESS_BITS
-from .delay import delayed
+from .delay import DelayMemory, delayed
 from .function_table import FunctionTable, FunctionTables
 from .interfaces import BufferWrite, LoadBus, MemoryRead, UnitPort, field
 from .isa import CONFIG, TABLE, Destination, Fault, Opcode, Unit
@@ -132,10 +132,10 @@ class ActivationUnit(wiring.Component):
         retires = Signal(write_latency - (config.beats - 1))
         m.d.sync += [writes.eq(Cat(read, writes)), failures.eq(Cat(fails, failures)),
                      retires.eq(Cat(finishes, retires))]
+        target = place(m, "target_line", DelayMemory(len(address) + len(columns), write_latency), platform)
         m.d.comb += [
+            target.d.eq(Cat(address, columns)), Cat(self.buffer.address, self.buffer.count).eq(target.q),
             self.buffer.en.eq(writes[-1]),
-            self.buffer.address.eq(delayed(m, address, write_latency)),
-            self.buffer.count.eq(delayed(m, columns, write_latency)),
             self.buffer.data.eq(collected),
             self.unit.retire.eq(retires[-1]),
             self.unit.fault.eq(Mux(failures[-1], found, Fault.NONE)),

@@ -1,8 +1,10 @@
 """A value some cycles later."""
 
-from amaranth.hdl import Signal
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import Component, In, Out
 
-__all__ = ["delayed"]
+__all__ = ["DelayMemory", "delayed"]
 
 
 def delayed(m, value, cycles):
@@ -22,3 +24,46 @@ def delayed(m, value, cycles):
         m.d.sync += register.eq(value)
         value = register
     return value
+
+
+class DelayMemory(Component):
+    """A word many cycles later, in distributed RAM: a fraction of the flip-flops that `delayed` takes.
+
+    Parameters
+    ----------
+    width : int
+    cycles : int
+        At least 3.
+
+    Members
+    -------
+    d : In(width), q : Out(width)
+
+    Latency
+    -------
+    `cycles`. Reset changes nothing of what is under way.
+    """
+
+    def __init__(self, width, cycles):
+        assert cycles >= 3
+        self._width = width
+        self._cycles = cycles
+        super().__init__({"d": In(width), "q": Out(width)})
+
+    @property
+    def stamp_key(self):
+        """What makes two of them equal."""
+        return self._width, self._cycles
+
+    def elaborate(self, platform):
+        m = Module()
+        depth = self._cycles - 1
+        m.submodules.memory = memory = Memory(shape=self._width, depth=depth, init=[], attrs={"no_rw_check": 1})
+        write, read = memory.write_port(), memory.read_port(domain="comb")
+        place = Signal(range(depth), reset_less=True)
+        register = Signal(self._width, reset_less=True)
+        # What is read is older than what is written into the same place in this cycle.
+        m.d.sync += [place.eq(Mux(place == depth - 1, 0, place + 1)), register.eq(read.data)]
+        m.d.comb += [write.en.eq(1), write.addr.eq(place), write.data.eq(self.d), read.addr.eq(place),
+                     self.q.eq(register)]
+        return m

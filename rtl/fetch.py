@@ -50,7 +50,8 @@ class Fetch(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         depth = self._config.instruction_depth
-        m.submodules.memory = memory = Memory(shape=INSTRUCTION_BITS, depth=depth, init=[])
+        m.submodules.memory = memory = Memory(shape=INSTRUCTION_BITS, depth=depth, init=[],
+                                              attrs={"no_rw_check": 1})  # loaded between programs
         write, read = memory.write_port(), memory.read_port()
         m.d.comb += [
             write.addr.eq(self.write.address[:len(write.addr)]),

@@ -4,9 +4,10 @@ from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from .delay import delayed
+from .delay import DelayMemory, delayed
 from .product import Product
 from .rounding_shift import RoundingShift
+from .stamp import place
 
 __all__ = ["RequantiseLane", "Rescale"]
 
@@ -155,11 +156,13 @@ class RequantiseLane(wiring.Component):
         lowered = Signal(signed(8), reset_less=True)
         sign = rescale.result[-1]
         fits = rescale.result[8:] == sign.replicate(32 - 8)
-        minimum = delayed(m, self.minimum, rescaled + 2)
-        maximum = delayed(m, self.maximum, rescaled + 3)
+        line = place(m, "clamp_line", DelayMemory(24, rescaled + 1), platform)
+        m.d.comb += line.d.eq(Cat(self.zero_point, self.minimum, self.maximum))
+        zero_point, minimum, maximum = (line.q.word_select(i, 8).as_signed() for i in range(3))
+        minimum, maximum = delayed(m, minimum, 1), delayed(m, maximum, 2)
         m.d.sync += [
             narrow.eq(Mux(fits, rescale.result[:9], Cat((~sign).replicate(8), sign))),
-            shifted.eq(narrow + delayed(m, self.zero_point, rescaled + 1)),
+            shifted.eq(narrow + zero_point),
             raised.eq(Mux(shifted < minimum, minimum, shifted)),
             lowered.eq(Mux(raised > maximum, maximum, raised)),
         ]
