@@ -314,10 +314,12 @@ bench.add_command(bench_fpga)
 
 
 def _bench_v1(plot_path, as_json):
-    from .bench_v1 import SCALES, bench_v1, plot_sensitivity, sensitivity
+    from .bench_v1 import SCALES, bench_v1, figure_11, notes, plot_sensitivity, sensitivity
 
     with _progress() as show:
-        report = {"workloads": bench_v1(show), "scales": [float(s) for s in SCALES], "sensitivity": sensitivity(show)}
+        workloads, speeds = bench_v1(show), sensitivity(show)
+    report = {"workloads": workloads, "notes": notes(workloads), "scales": [float(s) for s in SCALES],
+              "sensitivity": speeds, "figure_11": figure_11(speeds)}
     if plot_path:
         plot_sensitivity(report["sensitivity"], plot_path)
     if as_json:

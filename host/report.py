@@ -105,15 +105,25 @@ def print_info(info):
 
 def print_bench_v1(report):
     """The report of `bench tpu-v1`: ours / theirs in each place."""
-    table = _table("TPU v1, percent of cycles: cycle model / paper's Table 3", "row", *(
-        r["workload"] for r in report["workloads"]))
-    for key in report["workloads"][0]["published"]:
-        table.add_row(key, *(f"{r['ours'][key]:.1f} / {r['published'][key]:.1f}" for r in report["workloads"]))
+    workloads = report["workloads"]
+    names = [row["workload"] for row in workloads]
+    table = _table("TPU v1, percent of cycles: cycle model / paper's Table 3", "row", *names)
+    for number, key in enumerate(workloads[0]["published"], 1):
+        table.add_row(f"{number} {key}", *(f"{r['ours'][key]:.1f} / {r['published'][key]:.1f}" for r in workloads))
     console.print(table)
-    table = _table("speed when scaled by 0.25, 0.5, 1, 2, 4", "row", *(r["workload"] for r in report["workloads"]))
+    table = _table("the same in percent of the time in which the matrix unit has work (without row 6)", "row", *names)
+    for key in workloads[0]["matrix_time"]["ours"]:
+        table.add_row(key, *(f"{r['matrix_time']['ours'][key]:.1f} / {r['matrix_time']['published'][key]:.1f}"
+                             for r in workloads))
+    console.print(table)
+    for note in report["notes"]:
+        console.print(note, highlight=False)
+    table = _table("speed when scaled by 0.25, 0.5, 1, 2, 4", "row", *names)
     for what, lines in report["sensitivity"].items():
         table.add_row(what, *(" ".join(f"{v:.2f}" for v in values) for values in lines.values()))
     console.print(table)
+    for row in report["figure_11"]:
+        console.print(f"{row['change']}: paper (Figure 11) {row['published']}, here x{row['ours']}", highlight=False)
 
 
 def print_bench(report):
