@@ -12,7 +12,8 @@ from .prediction import predict, total
 from .run import breakdown
 from .workloads import WORKLOADS, build
 
-__all__ = ["SCALES", "bench_v1", "figure_11", "notes", "plot_sensitivity", "program_for", "sensitivity", "totals"]
+__all__ = ["SCALES", "WEIGHT_RATE", "figure_11", "notes", "plot_sensitivity", "program_for", "sensitivity", "table_3",
+           "totals"]
 
 #: TPU v1: 34 GB/s of weight memory and 14 GB/s of PCIe at 700 MHz.
 CLOCK = 700_000_000
@@ -45,7 +46,7 @@ def totals(program, memory=1, clock=1):
     return total(predict(program, bytes_per_cycle=WEIGHT_RATE * memory / clock, host_bytes_per_cycle=HOST_RATE / clock))
 
 
-def bench_v1(progress):
+def table_3(progress):
     """Our Table 3: for each workload the rows of the paper's, ours and theirs.
 
     Returns
