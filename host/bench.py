@@ -2,6 +2,7 @@
 
 import os
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from .compiler.compile import compile_graph
 from .devices import open_device
 from .driver import Driver
 from .inputs import random_inputs
+from .prediction import predict, total
 from .run import describe
 from .session import Session
 from .tflite import load
@@ -21,6 +23,9 @@ __all__ = ["NPU_CYCLES", "bench", "measure_build"]
 #: Cycles of Arm's Ethos-U55-256, a commercial NPU with 256 MACs a cycle, without memory stalls, as estimated by Arm's
 #: own compiler: PyPI `ethos-u-vela` 5.2.0, `--accelerator-config ethos-u55-256`, figure "NPU cycles".
 NPU_CYCLES = {"pretrainedResnet_quant": 107_389, "kws_ref_model": 57_329, "vww_96_int8": 128_825, "ad01_int8": 41_404}
+
+#: How often the cycle model is timed.
+_PREDICTIONS = 9
 
 
 def measure_build(config_name):
@@ -56,7 +61,11 @@ def bench(paths, config, device, progress):
     -------
     list of dict
         For each model: model, cycles, ideal_cycles, utilisation, npu_cycles (None if unknown) and speedup over it,
-        simulated_cycles (transfers included), simulation_seconds, simulation_hz.
+        simulated_cycles (transfers included), simulation_seconds, simulation_hz. Of a simulation of the chip also
+        cycle_model_exact: whether the cycle model predicts its counters; cycle_model_seconds, the median of
+        `_PREDICTIONS` predictions of the whole program from its bytes; and how many times that is in the wall time of
+        the simulated inference, with its input and output on the host port (cycle_model_speedup), or with the program
+        and its weights as well (cycle_model_speedup_loaded).
     """
     rows = []
     for number, path in enumerate(paths):
@@ -67,14 +76,32 @@ def bench(paths, config, device, progress):
             session = Session(driver)
             begin = time.perf_counter()
             session.load(program)
+            loaded = time.perf_counter()
             result = session.infer(random_inputs(graph)[0])
-            seconds = time.perf_counter() - begin
+            end = time.perf_counter()
+            seconds = end - begin
             simulated = getattr(simulator, "cycles", None)
         report = describe(program, device, [result])
         npu = NPU_CYCLES.get(graph.name) if config.macs == 256 else None
         rows.append({name: report[name] for name in ("model", "config", "cycles", "ideal_cycles", "utilisation")} | {
             "npu_cycles": npu, "speedup": round(npu / report["cycles"], 2) if npu else None,
             "simulated_cycles": simulated, "simulation_seconds": round(seconds, 3),
-            "simulation_hz": round(simulated / seconds) if simulated else None})
+            "simulation_hz": round(simulated / seconds) if simulated else None}
+            | _compare(program, result.counters, end - loaded, seconds if simulated else None))
         progress("bench", number + 1, len(paths))
     return rows
+
+
+def _compare(program, counters, inference, whole):
+    """The cycle model beside the simulation of the chip that took so many seconds; None without one."""
+    names = "cycle_model_exact", "cycle_model_seconds", "cycle_model_speedup", "cycle_model_speedup_loaded"
+    if whole is None:
+        return dict.fromkeys(names)
+    times = []
+    for _ in range(_PREDICTIONS):
+        begin = time.perf_counter()
+        runs = predict(program)
+        times.append(time.perf_counter() - begin)
+    seconds = statistics.median(times)
+    facts = total(runs) == counters, round(seconds, 5), round(inference / seconds), round(whole / seconds)
+    return dict(zip(names, facts))

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import click
 import numpy as np
-from rich.progress import BarColumn, Progress, TextColumn
 from systolith.rtl import isa
 from systolith.rtl.config import PRESETS, Config
 
-from .cli_common import DefaultGroup, as_command, json_option, print_json
+from .cli_common import DefaultGroup, as_command, json_option, print_json, progress
 from .cli_fpga import bench_fpga, boards, build, flash
+from .cli_v1 import bench_v1
 from .configs import known_configs, load_config
 from .devices import DEVICES, is_device, open_device
 from .driver import Driver
@@ -23,7 +23,6 @@ from .report import (
     console,
     print_answers,
     print_bench,
-    print_bench_v1,
     print_info,
     print_run,
     print_streaming,
@@ -69,22 +68,6 @@ def main():
 
 for _board_command in (boards, build, flash):
     main.add_command(_board_command)
-
-
-@contextlib.contextmanager
-def _progress():
-    """A callable (text, done, total) that shows progress on standard error, if that is a terminal."""
-    bar = Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"),
-                   console=status_console, transient=True, disable=not status_console.is_terminal)
-    tasks = {}
-
-    def show(text, done, total):
-        if text not in tasks:
-            tasks[text] = bar.add_task(text, total=total)
-        bar.update(tasks[text], completed=done)
-
-    with bar:
-        yield show
 
 
 def _outputs_file(path, graph, results):
@@ -140,7 +123,7 @@ def run(model, input_path, output_path, config_name, device, check, seed, trace_
     inputs = load_inputs(graph, input_path) if input_path else random_inputs(graph, seed=seed)
     if not input_path and not as_json:
         console.print(f"no --input: one random input, seed {seed}", highlight=False)
-    with _progress() as show:
+    with progress() as show:
         results = run_model(graph, program, open_device(device, config), inputs, checker, show)
     if output_path:
         _outputs_file(output_path, graph, results)
@@ -269,7 +252,7 @@ def info(config_name, as_json):
 
 @main.group(cls=DefaultGroup)
 def bench():
-    """Measure models (the default), or the array on an FPGA."""
+    """Measure models (the default), the array on an FPGA, or networks of the size of TPU v1's."""
 
 
 @bench.command("models")
@@ -278,20 +261,11 @@ def bench():
 @_device
 @click.option("--build/--no-build", default=True, show_default=True,
               help="Measure how long the simulation takes to build from nothing.")
-@click.option("--plot", "plot_path", metavar="FILE", help="With tpu-v1: draw the sensitivity study (.png, .svg).")
 @json_option
 @as_command
-def bench_models(models, config_name, device, build, plot_path, as_json):
-    """Measure MODELS (.tflite; by default the four MLPerf Tiny models in ../shared/models).
-
-    `systolith bench tpu-v1` instead runs six networks of the size of TPU v1's on the cycle model and prints its Table 3
-    beside the paper's, and how speed depends on memory and clock.
-    """
+def bench_models(models, config_name, device, build, as_json):
+    """Measure MODELS (.tflite; by default the four MLPerf Tiny models in ../shared/models)."""
     import resource
-
-    if models == ("tpu-v1",):
-        _bench_v1(plot_path, as_json)
-        return
 
     from .bench import bench, measure_build
 
@@ -300,7 +274,7 @@ def bench_models(models, config_name, device, build, plot_path, as_json):
     if not paths:
         raise InputError("bench needs the paths of .tflite models: there are none in ../shared/models")
     seconds, peak = measure_build(config_name or config.name) if build and device == "rtl" else (None, None)
-    with _progress() as show:
+    with progress() as show:
         rows = bench(paths, config, device, show)
     report = {"config": config.name, "device": device, "models": rows, "build_seconds": seconds,
               "build_peak_bytes": peak, "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
@@ -311,16 +285,4 @@ def bench_models(models, config_name, device, build, plot_path, as_json):
 
 
 bench.add_command(bench_fpga)
-
-
-def _bench_v1(plot_path, as_json):
-    from .bench_v1 import SCALES, bench_v1, plot_sensitivity, sensitivity
-
-    with _progress() as show:
-        report = {"workloads": bench_v1(show), "scales": [float(s) for s in SCALES], "sensitivity": sensitivity(show)}
-    if plot_path:
-        plot_sensitivity(report["sensitivity"], plot_path)
-    if as_json:
-        print_json(report)
-    else:
-        print_bench_v1(report)
+bench.add_command(bench_v1)

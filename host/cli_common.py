@@ -1,12 +1,16 @@
 """What the commands share: errors as one sentence, options, JSON."""
 
+import contextlib
 import functools
 import json
 
 import click
+from rich.progress import BarColumn, Progress, TextColumn
 from systolith.rtl.errors import UserError
 
-__all__ = ["DefaultGroup", "as_command", "json_option", "print_json"]
+from .report import status_console
+
+__all__ = ["DefaultGroup", "as_command", "json_option", "print_json", "progress"]
 
 
 class _Failure(click.ClickException):
@@ -45,3 +49,19 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print the sa
 def print_json(value):
     """Prints a report for other programs."""
     click.echo(json.dumps(value, indent=2))
+
+
+@contextlib.contextmanager
+def progress():
+    """A callable (text, done, total) that shows progress on standard error, if that is a terminal."""
+    bar = Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"),
+                   console=status_console, transient=True, disable=not status_console.is_terminal)
+    tasks = {}
+
+    def show(text, done, total):
+        if text not in tasks:
+            tasks[text] = bar.add_task(text, total=total)
+        bar.update(tasks[text], completed=done)
+
+    with bar:
+        yield show

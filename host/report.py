@@ -7,7 +7,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["console", "print_answers", "print_bench", "print_bench_v1", "print_info", "print_run",
+__all__ = ["console", "print_answers", "print_bench", "print_bench_v1", "print_info", "print_run", "print_sibling",
            "print_streaming", "status_console"]
 
 #: Wide enough for the tables where the output is no terminal.
@@ -105,26 +105,48 @@ def print_info(info):
 
 def print_bench_v1(report):
     """The report of `bench tpu-v1`: ours / theirs in each place."""
-    table = _table("TPU v1, percent of cycles: cycle model / paper's Table 3", "row", *(
-        r["workload"] for r in report["workloads"]))
-    for key in report["workloads"][0]["published"]:
-        table.add_row(key, *(f"{r['ours'][key]:.1f} / {r['published'][key]:.1f}" for r in report["workloads"]))
+    workloads = report["workloads"]
+    names = [row["workload"] for row in workloads]
+    table = _table("TPU v1, percent of cycles: cycle model / paper's Table 3", "row", *names)
+    for number, key in enumerate(workloads[0]["published"], 1):
+        table.add_row(f"{number} {key}", *(f"{r['ours'][key]:.1f} / {r['published'][key]:.1f}" for r in workloads))
     console.print(table)
-    table = _table("speed when scaled by 0.25, 0.5, 1, 2, 4", "row", *(r["workload"] for r in report["workloads"]))
+    table = _table("the same in percent of the time in which the matrix unit has work (without row 6)", "row", *names)
+    for key in workloads[0]["matrix_time"]["ours"]:
+        table.add_row(key, *(f"{r['matrix_time']['ours'][key]:.1f} / {r['matrix_time']['published'][key]:.1f}"
+                             for r in workloads))
+    console.print(table)
+    for note in report["notes"]:
+        console.print(note, highlight=False)
+    table = _table("speed when scaled by 0.25, 0.5, 1, 2, 4", "row", *names)
     for what, lines in report["sensitivity"].items():
         table.add_row(what, *(" ".join(f"{v:.2f}" for v in values) for values in lines.values()))
+    console.print(table)
+    for row in report["figure_11"]:
+        console.print(f"{row['change']}: paper (Figure 11) {row['published']}, here x{row['ours']}", highlight=False)
+
+
+def print_sibling(rows):
+    """The report of `bench tpu-v1 --sibling`."""
+    table = _table("TPU v1's networks scaled down by 8, RTL of a 32x32 chip, percent of cycles", "row", *(
+        row["workload"] for row in rows))
+    for key in rows[0]["breakdown"]:
+        table.add_row(key, *(f"{row['breakdown'][key]:.1f}" for row in rows))
+    table.add_row("cycles", *(f"{row['counters']['cycles']:,}" for row in rows))
+    table.add_row("all counters as the cycle model's", *("yes" if row["equal"] else "no" for row in rows))
     console.print(table)
 
 
 def print_bench(report):
     """The report of `bench`."""
     table = _table(f"configuration {report['config']}", "model", "cycles", "ideal", "utilisation", "Ethos-U55-256",
-                   "times faster", "simulated cycles/s")
+                   "times faster", "simulated cycles/s", "cycle model times faster")
     for row in report["models"]:
         npu = ("", "") if row["npu_cycles"] is None else (f"{row['npu_cycles']:,}", f"{row['speedup']:.2f}")
         hz = "" if row["simulation_hz"] is None else f"{row['simulation_hz']:,}"
+        model = "" if row["cycle_model_speedup"] is None else str(row["cycle_model_speedup"])
         table.add_row(row["model"], f"{row['cycles']:,}", f"{row['ideal_cycles']:,}", _percent(row["utilisation"]),
-                      *npu, hz)
+                      *npu, hz, model)
     console.print(table)
     if report["build_seconds"] is not None:
         console.print(f"building the simulation from nothing: {report['build_seconds']:.0f} s, at most "

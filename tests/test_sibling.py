@@ -1,0 +1,32 @@
+"""TPU v1's networks, scaled down, on the RTL of its siblings: every counter as the cycle model predicts."""
+
+import pytest
+from systolith.host.sibling import compare, sibling
+from systolith.host.workloads import WORKLOADS
+from systolith.rtl.config import PRESETS
+
+
+def test_a_sibling_has_v1s_proportions():
+    small = sibling(8)
+    assert (small.rows, small.cols, small.accumulator_depth, small.beats) == (32, 32, 512, PRESETS["v1"].beats)
+    assert small.unified_buffer_bytes == PRESETS["v1"].unified_buffer_bytes // 64
+
+
+def starved(result):
+    """Checks that the array waits for weights as TPU v1's does in a fully connected network."""
+    assert result["breakdown"]["weight_stall"] > 50 and result["breakdown"]["useful_macs"] > 2
+
+
+def test_an_8x8_sibling_equals_the_cycle_model():
+    result = compare("MLP1", 32)
+    assert result["counters"] == result["predicted"] and result["equal"]
+    starved(result)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_the_32x32_sibling_equals_the_cycle_model(name):
+    result = compare(name, 8)
+    assert result["counters"] == result["predicted"]
+    if not name.startswith("CNN"):
+        starved(result)
