@@ -146,9 +146,14 @@ class Config:
         return self.weight_base + self.weight_memory_rows * self.cols
 
     @property
+    def memory_bytes(self):
+        """Size of a compact chip's memory."""
+        return self.instruction_base + 16 * self.instruction_depth
+
+    @property
     def memory_bits(self):
         """Bits of a byte address in a compact chip's memory."""
-        return (self.instruction_base + 16 * self.instruction_depth - 1).bit_length()
+        return (self.memory_bytes - 1).bit_length()
 
     @property
     def beats(self):

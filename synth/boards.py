@@ -69,9 +69,9 @@ _SMALL = dict(unified_buffer_bytes=16384, instruction_depth=512, queue_depth=8, 
 _NANO_25F = _sized("nano", "ulx3s-25f", **_SMALL | dict(
     weight_memory_rows=4096, adder_columns=3, requantise_dsps=2, vector_taps=0, queue_depth=4))
 
-# With its vector unit the chip takes 26,000 of 15,552 flip-flops: small parameter sets become flip-flops as well.
-_NANO_GW2A = _sized("nano", "tang-nano-20k", **_SMALL | dict(
-    weight_memory_rows=2048, vector_taps=0, requantise_lanes=1, parameter_slots=2, queue_depth=4, multiplier="dsp"))
+# The chip that is not compact takes 92% of the flip-flops, of which distributed RAM blocks more, and is not placed.
+_NANO_GW2A = _sized("pico", "tang-nano-20k", rows=8, cols=8, weight_memory_rows=3072, unified_buffer_bytes=16384,
+                    instruction_depth=512, packet_bytes=512, requantise_bits=4, multiplier="dsp")
 
 # docs/decisions/0012 has the budget. What is to be a DSP says so; yosys would take them for other products as well.
 _EDGE_85F = _sized("edge", "ulx3s-85f", weight_memory_rows=12288, multiplier="winograd", requantise_dsps=2,
@@ -91,7 +91,7 @@ BOARDS = {board.name: board for board in (
           part=Part("ice40", ("--up5k", "--package", "sg48")), freq=24, loader="ice40_generic",
           config=_sized("pico", "icebreaker", multiplier="dsp")),
     Board(name="tang-nano-20k", title="Sipeed Tang Nano 20K with a GW2AR-18", platform=TangNano20kPlatform,
-          part=_gowin("GW2AR-LV18QN88C8/I7", "GW2A-18C", "gw2a"), freq=48, loader="tangnano20k",
+          part=_gowin("GW2AR-LV18QN88C8/I7", "GW2A-18C", "gw2a"), freq=81, loader="tangnano20k",
           config=_NANO_GW2A),
     Board(name="tang-nano-9k", title="Sipeed Tang Nano 9K with a GW1NR-9", platform=TangNano9kPlatform,
           part=_gowin("GW1NR-LV9QN88PC6/I5", "GW1N-9C", "gw1n"), freq=27, loader="tangnano9k",
