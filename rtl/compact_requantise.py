@@ -64,7 +64,7 @@ class CompactRequantise(wiring.Component):
         value, total, factor = (Signal(shape, name=name, reset_less=True) for name, shape in
                                 (("value", signed(32)), ("total", signed(33)), ("factor", 32)))
         shift = Signal(signed(7), reset_less=True)
-        exponent = Signal(5)
+        exponent = Signal(5, reset_less=True)
         power = Signal()
         count = Signal(range(max(steps, 8)))
         digit, following = Signal(bits), Signal(signed(33 + bits))
@@ -110,13 +110,14 @@ class CompactRequantise(wiring.Component):
                             m.d.sync += value.eq(self.sum)
                     with m.Default():
                         m.d.comb += self.plane.eq(count - 2)
+                        m.d.sync += exponent.eq(Mux(shift < 0, 0, shift))
                         m.d.sync += [value.eq(Cat(value[8:], summed[:8])), carry.eq(summed[8]), total.eq(0)]
                 with m.If(count == self._LOAD - 1):
                     m.d.sync += count.eq(0)
                     m.next = "LEFT"
 
             with m.State("LEFT"):
-                m.d.comb += [power.eq(1), exponent.eq(Mux(shift < 0, 0, shift)), self.plane.eq(4)]
+                m.d.comb += [power.eq(1), self.plane.eq(4)]
                 multiply("RELOAD")
 
             with m.State("RELOAD"):
@@ -129,6 +130,7 @@ class CompactRequantise(wiring.Component):
                     m.next = "SCALE"
 
             with m.State("SCALE"):
+                m.d.sync += exponent.eq(Mux(shift < 0, shift - 1, 31))
                 multiply("ROUND")
 
             with m.State("ROUND"):
@@ -137,7 +139,7 @@ class CompactRequantise(wiring.Component):
                 m.next = "RIGHT"
 
             with m.State("RIGHT"):
-                m.d.comb += [power.eq(1), exponent.eq(Mux(shift < 0, shift - 1, 31))]
+                m.d.comb += power.eq(1)
                 multiply("CLAMP")
 
             with m.State("CLAMP"):
