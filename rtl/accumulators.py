@@ -73,7 +73,7 @@ class AccumulatorColumn(Component):
 
     def elaborate(self, platform):
         m = Module()
-        # What a read finds of a write in the same cycle is not used: `again` stands for it, or a semaphore rules it out.
+        # What a read finds of a write in its own cycle is not used: `again` stands for it, or a semaphore rules it out.
         m.submodules.memory = memory = Memory(shape=32, depth=self.depth, init=[], attrs={"no_rw_check": 1})
         modify, read, write = memory.read_port(), memory.read_port(), memory.write_port()
         m.d.comb += [

@@ -64,9 +64,9 @@ class CompactIssue(wiring.Component):
 
     Latency
     -------
-    An instruction arrives READ_LATENCY cycles after the fetch slot of its last part. It is issued `DECODE` cycles later at the
-    earliest, Set_Configuration takes one more. The next is fetched from the cycle after that on. A semaphore counts in
-    the cycle after the retire pulse.
+    An instruction arrives READ_LATENCY cycles after the fetch slot of its last part. It is issued `DECODE` cycles
+    later at the earliest, Set_Configuration takes one more. The next is fetched from the cycle after that on. A
+    semaphore counts in the cycle after the retire pulse.
     """
 
     #: Cycles from an instruction's arrival to its issue: into its memory and out of it, and a cycle for each wait.

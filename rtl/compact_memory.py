@@ -167,7 +167,8 @@ class CompactMemory(wiring.Component):
         offset = address[:offset_bits]
         row, following = Signal(config.memory_bits - offset_bits), Signal(config.memory_bits - offset_bits)
         m.d.comb += [row.eq(address[offset_bits:]), following.eq(row + 1)]
-        banks = [place(m, f"bank{b}", CompactBank(-(-config.memory_bytes // (2 * count))), platform) for b in range(count)]
+        depth = -(-config.memory_bytes // (2 * count))
+        banks = [place(m, f"bank{b}", CompactBank(depth), platform) for b in range(count)]
         bytes_ = []
         for b, bank in enumerate(banks):
             own, odd = Signal.like(row, name=f"row{b}"), Signal(name=f"odd{b}")

@@ -38,8 +38,8 @@ class CompactWeightUnit(wiring.Component):
     Latency
     -------
     The first row is read in the first slot after the cycle of the issue. A row is delivered READ_LATENCY
-    cycles after its read, and `retire` comes with the last one; the next instruction is taken in the cycle after that. Without rows,
-    retires in the cycle after the issue.
+    cycles after its read, and `retire` comes with the last one; the next instruction is taken in the cycle after that.
+    Without rows, retires in the cycle after the issue.
     """
 
     def __init__(self, config):

@@ -8,12 +8,9 @@ from contextlib import contextmanager
 
 import numpy as np
 
-__all__ = ["FAULTS", "PIECE", "FaultyLine", "pseudo_terminal"]
+__all__ = ["FAULTS", "FaultyLine", "pseudo_terminal"]
 
 FAULTS = ("drop", "double", "change", "delay")
-
-#: Bytes that a pseudo-terminal hands to its device at once.
-PIECE = 64
 
 
 class FaultyLine:
@@ -61,11 +58,11 @@ class FaultyLine:
 
 
 @contextmanager
-def pseudo_terminal(device):
+def pseudo_terminal(device, piece=4096):
     """The name of a pseudo-terminal at whose other end the device is served, as long as the context lasts.
 
-    A simulated device is clocked by its `read`, so that its time goes on while the host waits. Bytes come to it as it
-    takes them; those that it has no time for wait in the terminal, as at a real port.
+    A simulated device is clocked by its `read`, so that its time goes on while the host waits. It gets at most `piece`
+    bytes between two reads; those that it has no time for wait in the terminal, as at a real port.
     """
     ours, theirs = os.openpty()
     tty.setraw(theirs)
@@ -74,7 +71,7 @@ def pseudo_terminal(device):
     def serve():
         while not ended.is_set():
             if select.select([ours], [], [], 0.001)[0]:
-                device.write(os.read(ours, PIECE))
+                device.write(os.read(ours, piece))
             if answer := device.read(4096):
                 os.write(ours, answer)
 

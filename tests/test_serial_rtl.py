@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 from click.testing import CliRunner
-from faulty_line import FAULTS, PIECE, FaultyLine, pseudo_terminal
+from faulty_line import FAULTS, FaultyLine, pseudo_terminal
 from serial_chip import SerialChip
 from systolith.host.cli import main
 from systolith.host.compiler.compile import compile_graph
@@ -34,8 +34,11 @@ PICO = PRESETS["pico"]
 #: Clock cycles a bit: the least, so that simulations are short.
 RATIO = 4
 
-# Seconds. The simulation takes a tenth of it for the longest packet, alone on a machine.
-TIMEOUT = 0.4
+#: Bytes that the simulation gets at once, which it takes in a hundredth of a second.
+PIECE = 256
+
+# Seconds, of which the simulation needs a tenth for the longest packet, if the machine has nothing else to do.
+TIMEOUT = 1
 
 
 def name_of(parameter):
@@ -64,7 +67,7 @@ def test_faults_cost_time_but_no_result(config, kinds, digits):
     values, = random_inputs(graph, 1, seed=1)
     due = infer(Session(Driver(ModelDevice(config), config)), program, values)
     line = FaultyLine(simulation(config), rate=2e-4, kinds=kinds)
-    with pseudo_terminal(line) as port:
+    with pseudo_terminal(line, PIECE) as port:
         with driver_at(port, config) as driver, contextlib.suppress(LineError):
             assert infer(Session(driver), program, values) == due
         assert line.count > 1
@@ -76,7 +79,7 @@ def test_faults_cost_time_but_no_result(config, kinds, digits):
 def test_a_program_that_moves_the_hosts_bytes_ends_right_or_with_a_sentence():
     line = FaultyLine(simulation(SMALL), rate=0)
     ends = Counter()
-    with pseudo_terminal(line) as port, driver_at(port, SMALL) as driver:
+    with pseudo_terminal(line, PIECE) as port, driver_at(port, SMALL) as driver:
         driver.write(Space.INSTRUCTIONS, 0, b"".join((
             encode(Opcode.READ_HOST_MEMORY, host_address=10, length=600), encode(Opcode.INTERRUPT, code=515),
             encode(Opcode.WRITE_HOST_MEMORY, host_address=700, length=600), encode(Opcode.HALT))))
@@ -102,6 +105,6 @@ def test_the_command_runs_it_and_counts_its_cycles(digits):
         assert result.exit_code == 0, result.output
         return json.loads(result.stdout)
 
-    with pseudo_terminal(simulation(PICO)) as port:
+    with pseudo_terminal(simulation(PICO), PIECE) as port:
         report = run(f"serial:{port}@100000")
     assert report == run("cycles") | {"device": report["device"]}
