@@ -73,28 +73,28 @@ class Dispatch:
     semaphores : Semaphores
     transmitter : Transmitter
         Which sends the packets of Interrupt.
-    pushed : callable (unit)
-        Told when an instruction has been pushed to the queue of a unit.
+    advance : dict from Unit to callable
+        Lets the process of a unit go on.
     known : callable (function)
         Returns what the function returns, which is None as long as it is not known.
     """
 
-    def __init__(self, program, queues, tags, semaphores, transmitter, pushed, known):
+    def __init__(self, program, queues, tags, semaphores, transmitter, advance, known):
         self._program, self._queues, self._tags, self._semaphores = program, queues, tags, semaphores
-        self._transmitter, self._pushed, self._known = transmitter, pushed, known
+        self._transmitter, self._advance, self._known = transmitter, advance, known
 
     def run(self):
         """Returns the cycle in which Halt is done, the program's last."""
-        dispatched, known = dict.fromkeys(self._queues, 0), self._known
+        dispatched, known, advance = dict.fromkeys(self._queues, 0), self._known, self._advance
         head = _FIRST
         for instruction in self._program:
             if unit := instruction.unit:
-                queue = self._queues[unit]
-                room = queue.room()
-                cycle = max(head, known(queue.room) if room is None else room)
-                queue.push(instruction, cycle)
+                queue, cycle = self._queues[unit], head
+                if queue.crowded:
+                    cycle = max(cycle, known(queue.room))
+                queue.pushed.append((instruction, cycle))
                 dispatched[unit] += instruction.work
-                self._pushed(unit)
+                advance[unit]()
             else:
                 cycle = max(head + 1, self._met(*instruction.wait0), self._met(*instruction.wait1))
                 if instruction.opcode is Opcode.INTERRUPT:

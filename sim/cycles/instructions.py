@@ -1,5 +1,6 @@
 """Instructions as the cycle model needs them, and the semaphores by which they wait for each other."""
 
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -97,9 +98,9 @@ def read_program(code, address):
     fields &= _MASKS[opcodes]
     fields[:, 4] |= _FIXED[opcodes]
     unit0, count0, unit1, count1, unit, *operands = fields.T.tolist()
-    return list(map(Instruction._make, zip(
-        range(address, address + length), names, map(_UNITS.__getitem__, unit), map(_WORKS.get, opcodes),
-        zip(unit0, count0), zip(unit1, count1), zip(*operands))))
+    columns = zip(range(address, address + length), names, map(_UNITS.__getitem__, unit), map(_WORKS.get, opcodes),
+                  zip(unit0, count0), zip(unit1, count1), zip(*operands))
+    return list(map(tuple.__new__, repeat(Instruction), columns))  # as Instruction._make, in less time
 
 
 class Registers(dict):

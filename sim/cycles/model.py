@@ -189,13 +189,10 @@ class Run:
 
     def run(self, program):
         """Returns the program's last cycle; `program` ends with Halt."""
-        return Dispatch(program, self.queues, self.tags, self._semaphores, self._transmitter, self._pushed,
-                        self._known).run()
-
-    def _pushed(self, unit):
         # The host unit's packets come after those of Interrupt: it only goes on when it must.
-        if unit is not Unit.HOST:
-            next(self._processes[unit])
+        advance = {unit: process.__next__ for unit, process in self._processes.items()} | {Unit.HOST: lambda: None}
+        return Dispatch(program, self.queues, self.tags, self._semaphores, self._transmitter, advance,
+                        self._known).run()
 
     def _known(self, function):
         """What the function returns, once that is not None."""

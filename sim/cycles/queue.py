@@ -20,6 +20,7 @@ class UnitQueue:
     blocked : callable (unit, start, end) or None
         Told in which cycles the held instruction waits for a unit while nothing is offered.
     pushed : list of (Instruction, cycle)
+        Dispatched in these cycles.
     done : list of (Instruction, cycle of its push, cycle of its start)
         Work in order; its end is in the semaphores.
     """
@@ -34,16 +35,15 @@ class UnitQueue:
         self._accepted = -1  # when the unit took the one offered last
         self._settled = 0  # how many have left for good
 
-    def push(self, instruction, cycle):
-        """Dispatches an instruction in `cycle`."""
-        self.pushed.append((instruction, cycle))
+    @property
+    def crowded(self):
+        """Whether the next push has to wait until there is room."""
+        return len(self.pushed) >= self._depth - 1
 
     def room(self):
-        """First cycle in which the next push finds a place; None if that is not known yet."""
+        """First cycle in which it finds a place, if it is crowded; None if that is not known yet."""
         # A place is free once the instruction that had it has moved on to the output register.
         index = len(self.pushed) - self._depth + 1
-        if index < 0:
-            return 0
         if index > len(self._loads):
             return None
         return max(self.pushed[index][1] + 1, self._loads[index - 1] if index else 0) + 1

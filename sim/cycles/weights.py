@@ -232,7 +232,7 @@ class WeightPath:
         if vectors < rows or self._missing % rows or request < self.ready + self._missing:
             return 0
         # When the tiles are taken, as far as they are not yet: those in the FIFO, if they are there ...
-        takes = [*range(request + 1, request + 1 + (most - 1) * vectors, vectors)]
+        takes = list(range(request + 1, request + 1 + (most - 1) * vectors, vectors))
         if self._missing:
             takes.insert(0, self._next)
         held = len(arrivals)
@@ -242,20 +242,26 @@ class WeightPath:
                 del takes[held:]
                 break
         # ... then those for which the weight unit, which waits for room, asks in the cycle after another was taken.
-        asks = 0
-        if len(takes) > held and self._memory.delay is not None and not self._room and self._ask <= takes[0] + 1:
-            latency = 1 + self._memory.delay + _FIFO_LATENCY
+        asks, delay = 0, self._memory.delay
+        if len(takes) > held and delay is not None and not self._room and self._ask <= takes[0] + 1:
+            latency = 1 + delay + _FIFO_LATENCY
             if rows + (held - 1) * vectors >= latency:
                 asks = min(self._left // rows, len(takes))
-                arrivals.extend([(take + latency, rows) for take in takes[:asks]])
-        del takes[held + asks:]
         if asks:
+            del takes[held + asks:]
             self._left -= asks * rows
             self._ask = takes[asks - 1] + 1 + rows
-            self._delivered = self._ask - 1 + self._memory.delay
+            self._delivered = self._ask - 1 + delay
+            # Only the last ones are there afterwards.
+            stay = held + asks - len(takes)
+            arrivals.extend([(take + latency, rows) for take in takes[max(asks - stay, 0):asks]])
+            while len(arrivals) > stay:
+                arrivals.popleft()
+        else:
+            del takes[held:]
+            for _ in takes:
+                arrivals.popleft()
         self._room.extend([(take, rows) for take in takes[asks:]])
-        for _ in takes:
-            arrivals.popleft()
         passes = len(takes) + (not self._missing)
         if passes:
             self.progress += passes * rows
