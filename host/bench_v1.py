@@ -90,6 +90,9 @@ def notes(rows):
             f"stalls leave {unexplained(theirs):.1f} of its points unexplained ({unexplained(ours):.1f} of ours, in "
             "which the outputs go to the host); nothing published says what they are, so that we add nothing for them.")
     found += [
+        "Rows shift in as they come from the memory, some of them while the array multiplies by the tile before: in "
+        "the matrix time row 5 is lower than the paper's, which fits 256 exposed cycles a tile, and row 4 as much "
+        "higher.",
         "LSTM0, LSTM1: element-wise steps are left out, which the paper's RAW stalls show. Their active share of the "
         "matrix time is that of about twice the batch: 16-bit activations, at half speed, would explain it.",
         "CNN0, CNN1: channel counts were not published. Ours are equal in all layers, so that CNN0 has unused MACs "

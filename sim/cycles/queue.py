@@ -65,31 +65,38 @@ class UnitQueue:
 
     def next(self):
         """The next instruction and the cycle in which it is offered, or None as long as that is not known."""
-        loads, pushed = self._loads, self.pushed
-        while self._held or len(loads) < len(pushed):
-            if not self._held:
-                self._held, cycle = pushed[len(loads)]
-                loads.append(max(cycle + 2, self._left))
-            instruction = self._held
-            # Waits are looked at in the cycle after the load and met in the next at the earliest. Until then the chip
-            # names the first that is not.
-            left = loads[-1] + 2
-            if instruction.wait0[0] or instruction.wait1[0]:
-                met0, met1 = self._met(*instruction.wait0), self._met(*instruction.wait1)
-                if met0 is None or met1 is None:
-                    return None
-                if self.blocked:
-                    held = max(loads[-1], self._accepted) + 1
-                    self.blocked(instruction.wait0[0], held, max(met0, left))
-                    self.blocked(instruction.wait1[0], max(held, met0, left), max(met1, left))
-                left = max(left, met0, met1)
-            self._held = None
-            if instruction.opcode is not Opcode.SYNCHRONISE:
-                self._left = left = max(left, self._accepted)
-                return instruction, left + 1
+        if self._held is None:
+            if len(self._loads) == len(self.pushed):
+                return None
+            self._held, cycle = self.pushed[len(self._loads)]
+            self._loads.append(cycle + 2 if cycle + 2 > self._left else self._left)
+        _, opcode, _, _, wait0, wait1, _ = instruction = self._held
+        # Waits are looked at in the cycle after the load and met in the next at the earliest.
+        left = self._loads[-1] + 2
+        if wait0[0] or wait1[0]:
+            left = self._wait(wait0, wait1, left)
+            if left is None:
+                return None
+        self._held = None
+        if opcode is Opcode.SYNCHRONISE:
             self._left = left
             self._settled += 1
-        return None
+            return self.next()
+        self._left = left = left if left > self._accepted else self._accepted
+        return instruction, left + 1
+
+    def _wait(self, wait0, wait1, earliest):
+        """Cycle in which the one held has no wait left, None if that is not known."""
+        met0, met1 = self._met(*wait0), self._met(*wait1)
+        if met0 is None or met1 is None:
+            return None
+        met0, met1 = max(met0, earliest), max(met1, earliest)
+        if self.blocked:
+            # Until then the chip names the first that is not met.
+            held = max(earliest - 2, self._accepted) + 1
+            self.blocked(wait0[0], held, met0)
+            self.blocked(wait1[0], max(held, met0), met1)
+        return max(met0, met1)
 
     def accept(self, cycle):
         """The unit takes the offered instruction in `cycle`."""

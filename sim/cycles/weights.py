@@ -156,24 +156,25 @@ class WeightPath:
                                 yield
                 else:
                     while count:
-                        count -= self._read(count)
+                        first, delivery, rows = memory.read(self._ask, count)
+                        self._ask, self._delivered = first + rows, delivery + rows - 1
+                        count -= rows
                 end = self._delivered
                 memory.end(start, end)
             queue.retire(instruction, start, end)
 
-    def _read(self, rows):
-        """Asks for so many rows or the first of them; returns how many."""
-        first, delivery, rows = self._memory.read(self._ask, rows)
-        self._ask, self._delivered = first + rows, delivery + rows - 1
-        return rows
-
     def _fetch(self):
         """Asks for rows for which there is room."""
         freed, places = self._room[0]
-        self._ask = max(self._ask, freed + 1)
-        rows = self._read(min(self._left, places))
-        _remove(self._room, rows)
-        self._arrivals.append((self._delivered - rows + 1 + _FIFO_LATENCY, rows))
+        if self._ask <= freed:
+            self._ask = freed + 1
+        first, delivery, rows = self._memory.read(self._ask, min(self._left, places))
+        self._ask, self._delivered = first + rows, delivery + rows - 1
+        if rows == places:
+            self._room.popleft()
+        else:
+            self._room[0] = freed + rows, places - rows
+        self._arrivals.append((delivery + _FIFO_LATENCY, rows))
         self._left -= rows
 
     def _take(self):
