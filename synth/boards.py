@@ -74,7 +74,7 @@ _NANO_GW2A = _sized("pico", "tang-nano-20k", rows=8, cols=8, weight_memory_rows=
                     instruction_depth=512, packet_bytes=512, requantise_bits=4, multiplier="dsp")
 
 # docs/decisions/0012 has the budget. What is to be a DSP says so; yosys would take them for other products as well.
-_EDGE_85F = _sized("edge", "ulx3s-85f", weight_memory_rows=12288, multiplier="winograd", requantise_dsps=2,
+_EDGE_85F = _sized("edge", "ulx3s-85f", weight_memory_rows=12288, multiplier="winograd", requantise_lanes=4,
                    vector_requantise_lanes=4, vector_multiplier="adders", vector_kernel_rows=4, queue_depth=16,
                    tag_depth=32)
 
@@ -94,8 +94,8 @@ BOARDS = {board.name: board for board in (
           part=_gowin("GW2AR-LV18QN88C8/I7", "GW2A-18C", "gw2a"), freq=81, loader="tangnano20k",
           config=_NANO_GW2A),
     Board(name="tang-nano-9k", title="Sipeed Tang Nano 9K with a GW1NR-9", platform=TangNano9kPlatform,
-          part=_gowin("GW1NR-LV9QN88PC6/I5", "GW1N-9C", "gw1n"), freq=27, loader="tangnano9k",
-          config=_sized("pico", "tang-nano-9k", weight_memory_rows=4096, unified_buffer_bytes=8192,
+          part=_gowin("GW1NR-LV9QN88PC6/I5", "GW1N-9C", "gw1n"), freq=45, loader="tangnano9k",
+          config=_sized("pico", "tang-nano-9k", weight_memory_rows=2048, unified_buffer_bytes=8192,
                         instruction_depth=512, multiplier="dsp")),
 )}
 
