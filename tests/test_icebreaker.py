@@ -70,7 +70,7 @@ def test_an_inference_is_the_models_in_the_models_cycles(driver, digits):
     board, due = results
     for tensor, array in due.outputs.items():
         assert np.array_equal(board.outputs[tensor], array)
-    assert board.counters == due.counters and board.layer_cycles == due.layer_cycles
+    assert board.counters == due.counters and board.layer_counters == due.layer_counters
 
 
 def test_a_random_program_leaves_what_the_model_leaves(driver):
