@@ -257,27 +257,31 @@ def bench():
 
 @bench.command("models")
 @click.argument("models", nargs=-1)
-@_config_of_device
+@click.option("--config", "config_names", multiple=True, metavar="NAME",
+              help="As of `run`; again for each one more to measure.")
 @_device
 @click.option("--build/--no-build", default=True, show_default=True,
               help="Measure how long the simulation takes to build from nothing.")
 @json_option
 @as_command
-def bench_models(models, config_name, device, build, as_json):
+def bench_models(models, config_names, device, build, as_json):
     """Measure MODELS (.tflite; by default the four MLPerf Tiny models in ../shared/models)."""
     import resource
 
     from .bench import bench, measure_build
 
-    config = _config_of(device, config_name)
+    configs = {name: _config_of(device, name) for name in config_names or (None,)}
     paths = models or sorted(Path("../shared/models").glob("*.tflite"))
     if not paths:
         raise InputError("bench needs the paths of .tflite models: there are none in ../shared/models")
-    seconds, peak = measure_build(config_name or config.name) if build and device == "rtl" else (None, None)
-    with progress() as show:
-        rows = bench(paths, config, device, show)
-    report = {"config": config.name, "device": device, "models": rows, "build_seconds": seconds,
-              "build_peak_bytes": peak, "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+    rows, builds = [], []
+    for name, config in configs.items():
+        seconds, peak = measure_build(name or config.name) if build and device == "rtl" else (None, None)
+        builds.append({"config": config.name, "build_seconds": seconds, "build_peak_bytes": peak})
+        with progress() as show:
+            rows += bench(paths, config, device, show)
+    report = {"device": device, "models": rows, "builds": builds,
+              "peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
     if as_json:
         print_json(report)
     else:

@@ -138,17 +138,18 @@ def print_sibling(rows):
 
 
 def print_bench(report):
-    """The report of `bench`."""
-    table = _table(f"configuration {report['config']}", "model", "cycles", "ideal", "utilisation", "Ethos-U55-256",
-                   "times faster", "simulated cycles/s", "cycle model times faster")
+    """The report of `bench models`."""
+    table = _table("", "model", "config", "cycles", "ideal", "utilisation", "Ethos-U55-256", "faster",
+                   "simulated Hz", "model faster")
     for row in report["models"]:
         npu = ("", "") if row["npu_cycles"] is None else (f"{row['npu_cycles']:,}", f"{row['speedup']:.2f}")
         hz = "" if row["simulation_hz"] is None else f"{row['simulation_hz']:,}"
         model = "" if row["cycle_model_speedup"] is None else str(row["cycle_model_speedup"])
-        table.add_row(row["model"], f"{row['cycles']:,}", f"{row['ideal_cycles']:,}", _percent(row["utilisation"]),
-                      *npu, hz, model)
+        table.add_row(row["model"], row["config"], f"{row['cycles']:,}", f"{row['ideal_cycles']:,}",
+                      _percent(row["utilisation"]), *npu, hz, model)
     console.print(table)
-    if report["build_seconds"] is not None:
-        console.print(f"building the simulation from nothing: {report['build_seconds']:.0f} s, at most "
-                      f"{report['build_peak_bytes'] / 1e6:.0f} MB in a process", highlight=False)
+    for build in report["builds"]:
+        if build["build_seconds"] is not None:
+            console.print(f"building the simulation of {build['config']} from nothing: {build['build_seconds']:.0f} "
+                          f"s, at most {build['build_peak_bytes'] / 1e6:.0f} MB in a process", highlight=False)
     console.print(f"this process at most {report['peak_bytes'] / 1e6:.0f} MB", highlight=False)
