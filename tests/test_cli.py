@@ -46,6 +46,18 @@ def test_run_reports_under_stable_names(systolith, digits, tmp_path):
     assert y.dtype == np.int8 and (y.reshape(40, -1).argmax(axis=1) == held_out["labels"][:40]).mean() > 0.95
 
 
+
+def test_bench_measures_each_configuration(systolith, digits):
+    words = "bench", "models", digits / "digits.tflite", "--config", "nano", "--config", "pico", "--device", "cycles"
+    report = json.loads(systolith(*words, "--json").stdout)
+    assert [row["config"] for row in report["models"]] == ["nano", "pico"]
+    nano, pico = (row["cycles"] for row in report["models"])
+    assert 0 < nano < pico
+    assert all(row["utilisation"] == pytest.approx(row["ideal_cycles"] / row["cycles"], abs=1e-3)
+               for row in report["models"])
+    table = systolith(*words).stdout
+    assert "nano" in table and "pico" in table and f"{pico:,}" in table
+
 def test_run_says_where_the_cycles_went_by_layer(systolith, digits):
     words = "run", digits / "digits.tflite", "--device", "cycles", "--config", "nano"
     report = json.loads(systolith(*words, "--json").stdout)
