@@ -1,6 +1,6 @@
 """The weight unit: executes Read_Weights, into the weight FIFO or onto the load bus."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -76,13 +76,14 @@ class WeightUnit(wiring.Component):
 
         # Asking. `inside`: the address is in range. An instruction without rows waits until it has no predecessor.
         busy, inside, to_array, stopped = (Signal(name=name) for name in ("busy", "inside", "to_array", "stopped"))
-        address, left = Signal(ADDRESS_BITS), Signal(COUNT_BITS)
+        # `left` counts down from two less than the rows, so that its sign bit alone tells the last one.
+        address, left = Signal(ADDRESS_BITS), Signal(signed(COUNT_BITS + 1))
         room, outstanding = Signal(range(places + 1), init=places), Signal(range(self.OUTSTANDING + 1))
         wanted, asked, last_asked, idle, empty, accepted, delivered, taken = (Signal(name=name) for name in (
             "wanted", "asked", "last_asked", "idle", "empty", "accepted", "delivered", "taken"))
         m.d.comb += [
             wanted.eq(busy & inside & ((room != 0) | ~to_array) & (outstanding != self.OUTSTANDING)),
-            last_asked.eq(asked & (left == 1)),
+            last_asked.eq(asked & left[-1]),
             idle.eq(~busy & (outstanding == 0)),
             empty.eq(new["count"] == 0),
             issue.ready.eq(Mux(empty, idle, (~busy | last_asked) & purposes.w_rdy)),
@@ -95,7 +96,7 @@ class WeightUnit(wiring.Component):
                          left.eq(left - 1), busy.eq(~last_asked)]
         with m.If(accepted):
             m.d.sync += [address.eq(new["address"]), inside.eq(new["address"] < config.weight_memory_rows),
-                         left.eq(new["count"]), busy.eq(~empty), self.unit.fault_pc.eq(issue.payload.pc),
+                         left.eq(new["count"] - 2), busy.eq(~empty), self.unit.fault_pc.eq(issue.payload.pc),
                          to_array.eq(new["destination"] == Destination.ARRAY)]
         m.d.sync += [room.eq(room - (asked & to_array) + taken), outstanding.eq(outstanding + asked - delivered)]
 
