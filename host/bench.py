@@ -1,7 +1,6 @@
 """Measures the chip on models: cycles, speed of the simulation, time and memory to build it."""
 
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -36,14 +35,16 @@ def measure_build(config_name):
     (float, int)
         Seconds, and the largest memory of a process of it in bytes.
     """
-    code = ("import sys; from systolith.rtl.config import load_config; from systolith.host.devices import open_device; "
-            "open_device('rtl', load_config(sys.argv[1])).close()")
+    # The process itself says what it and its compilers took: here it would be the most of all processes so far.
+    code = ("import resource, sys; from systolith.host.configs import load_config; "
+            "from systolith.host.devices import open_device; open_device('rtl', load_config(sys.argv[1])).close(); "
+            "print(max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)))")
     with tempfile.TemporaryDirectory() as cache:
         begin = time.perf_counter()
-        subprocess.run([sys.executable, "-c", code, config_name], check=True,
-                       env={**os.environ, "SYSTOLITH_CACHE": cache, "CCACHE_DISABLE": "1"})
+        built = subprocess.run([sys.executable, "-c", code, config_name], check=True, stdout=subprocess.PIPE, text=True,
+                               env={**os.environ, "SYSTOLITH_CACHE": cache, "CCACHE_DISABLE": "1"})
         seconds = time.perf_counter() - begin
-    return seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
+    return seconds, int(built.stdout.split()[-1]) * 1024
 
 
 def bench(paths, config, device, progress):

@@ -270,6 +270,8 @@ def bench_models(models, config_names, device, build, as_json):
 
     from .bench import bench, measure_build
 
+    if device == "model":
+        raise InputError("bench needs a device with cycles: the golden model has no time; `--device cycles` has")
     configs = {name: _config_of(device, name) for name in config_names or (None,)}
     paths = models or sorted(Path("../shared/models").glob("*.tflite"))
     if not paths:

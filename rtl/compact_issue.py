@@ -6,7 +6,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from .array import delay
-from .compact_memory import READ_LATENCY, TimedRead
+from .compact_memory import FETCH_SLOTS, PERIOD, READ_LATENCY, TimedRead
 from .decoder import Decoder
 from .interfaces import PC_BITS, IssueLayout, field
 from .isa import FIELDS_HEAD, INSTRUCTION_BITS, INSTRUCTION_BYTES, Fault, Opcode
@@ -149,6 +149,7 @@ class CompactIssue(wiring.Component):
             m.d.comb += [write.en.eq(arrives & (part == n)), write.data.eq(self.fetch.data), read.en.eq(hold)]
             words.append(read.data)
         m.d.comb += word.eq(Cat(words))
+        assert len(FETCH_SLOTS) == 1 and READ_LATENCY < PERIOD  # one part under way
         m.d.comb += arrives.eq(delay(m, "fetch_line", self.fetch.en, READ_LATENCY))
         with m.If(self.load):
             m.d.sync += pc.eq(self.address)

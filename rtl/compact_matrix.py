@@ -39,7 +39,7 @@ class CompactMatrixUnit(Component):
 
     Latency
     -------
-    A vector is read in the third cycle after the issue or later, in a slot; one without vectors needs no slot.
+    A vector is read two cycles after that of the issue or later, in a slot; one without vectors needs no slot.
     `retire_latency(config)` cycles from the last vector's read to `retire`.
     """
 

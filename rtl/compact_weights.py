@@ -74,8 +74,7 @@ class CompactWeightUnit(wiring.Component):
             self.unit.retire.eq(busy & last & ~underway),
             self.unit.active.eq(underway | delivered | (wanted & ~to_array)),
         ]
-        # Slots are further apart than a read takes.
-        assert READ_LATENCY == 2
+        assert READ_LATENCY == 2  # cycles under way: these two registers
         m.d.sync += [underway.eq(self.memory.en), delivered.eq(underway)]
         with m.If(self.memory.en):
             m.d.sync += [left.eq(left - 1), self.memory.address.eq(self.memory.address + 1),

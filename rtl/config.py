@@ -212,7 +212,7 @@ class Config:
         return cls(**{**start, "name": name, **values})
 
 
-#: The named configurations. pico: iCE40 UP5K. nano: small ECP5, Gowin. edge: ECP5-85F. v1: TPU v1's sizes.
+#: The named configurations. pico: iCE40 UP5K, Gowin. nano: small ECP5. edge: ECP5-85F. v1: TPU v1's sizes.
 PRESETS = {c.name: c for c in (
     Config(name="pico", rows=4, cols=4, accumulator_depth=256, unified_buffer_bytes=49152, weight_fifo_tiles=1,
            weight_memory_rows=12288, requantise_lanes=1, vector_taps=0, parameter_slots=2, instruction_depth=2048,

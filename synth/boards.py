@@ -60,14 +60,14 @@ def _gowin(device, family, synthesis):
     return Part("gowin", ("--device", device, "--vopt", f"family={family}"), f"-family {synthesis}", family)
 
 
-# Block memories on an ECP5 or Gowin: 18 kbit, 2048 x 9 or 512 x 36. The weight memory takes a block for each column
-# and 2048 rows, the unified buffer two for each bank and 2048 rows, the accumulators two a column and 512 rows.
-_SMALL = dict(unified_buffer_bytes=16384, instruction_depth=512, queue_depth=8, tag_depth=16, multiplier="winograd")
+# Block memories on an ECP5: 18 kbit, 2048 x 9 or 512 x 36. The weight memory takes a block for each column and 2048
+# rows, the unified buffer two for each bank and 2048 rows, the accumulators two a column and 512 rows.
 
 # 28 DSPs: four a column for five of the eight columns, four for the products of activations that these have too much,
 # two for each of the two lanes. The vector unit alone would take 13,500 of 24,288 LUTs.
-_NANO_25F = _sized("nano", "ulx3s-25f", **_SMALL | dict(
-    weight_memory_rows=4096, adder_columns=3, requantise_dsps=2, vector_taps=0, queue_depth=4))
+_NANO_25F = _sized("nano", "ulx3s-25f", unified_buffer_bytes=16384, weight_memory_rows=4096, instruction_depth=512,
+                   queue_depth=4, tag_depth=16, multiplier="winograd", adder_columns=3, requantise_dsps=2,
+                   vector_taps=0)
 
 # The chip that is not compact takes 92% of the flip-flops, of which distributed RAM blocks more, and is not placed.
 _NANO_GW2A = _sized("pico", "tang-nano-20k", rows=8, cols=8, weight_memory_rows=3072, unified_buffer_bytes=16384,

@@ -85,4 +85,5 @@ def test_a_random_program_leaves_what_the_model_leaves(driver):
     (status, left, tags, interrupts), due = ends
     assert (status, left, interrupts) == (due[0], due[1], due[3]) and left != program.unified_buffer
     # What has not been tagged holds anything.
+    assert any(expected["cycles"] for expected in due[2])
     assert all(tag == expected for tag, expected in zip(tags, due[2]) if expected["cycles"])
