@@ -38,6 +38,8 @@ class Board:
         Core clock by default.
     loader : str
         The name by which openFPGALoader knows it.
+    router_options : tuple of str
+        More options of its nextpnr.
     """
     name: str
     title: str
@@ -46,6 +48,7 @@ class Board:
     config: Config
     freq: float
     loader: str
+    router_options: tuple = ()
 
 
 def _sized(preset, name, **sizes):
@@ -81,7 +84,8 @@ _EDGE_85F = _sized("edge", "ulx3s-85f", weight_memory_rows=12288, multiplier="wi
 #: All boards by name.
 BOARDS = {board.name: board for board in (
     Board(name="ulx3s-85f", title="Radiona ULX3S with an ECP5-85F", platform=ULX3S_85F_Platform,
-          part=_ecp5("85k", "CABGA381", "-nodsp"), freq=75, loader="ulx3s", config=_EDGE_85F),
+          part=_ecp5("85k", "CABGA381", "-nodsp"), freq=75, loader="ulx3s", config=_EDGE_85F,
+          router_options=("--placer", "static")),
     Board(name="ulx3s-25f", title="Radiona ULX3S with an ECP5-25F", platform=ULX3S_25F_Platform,
           part=_ecp5("25k", "CABGA381", "-nodsp"), freq=90, loader="ulx3s", config=_NANO_25F),
     Board(name="icepi-zero", title="Icepi Zero with an ECP5-25F", platform=IcepiZero1_3Platform,

@@ -81,13 +81,13 @@ def build(board, folder, *, config=None, freq=None, baud=DEFAULT_BAUD, seed=1, p
         _cached(synthesis_key, folder, ("top.json", "modules.json", "synthesis.log"), make_netlist)
         try:
             place_and_route(part, folder, freq=design.clock, constraints=design.constraints, seed=seed,
-                            progress=lambda line: progress("place and route", line))
+                            options=board.router_options, progress=lambda line: progress("place and route", line))
         except ToolError:
             _raise_if_too_large(board, config, folder / "route.log")
             raise
         pack(part, folder, progress=lambda line: progress("pack", line))
 
-    _cached(_key(synthesis_key, design.constraints, str(seed), *versions), folder,
+    _cached(_key(synthesis_key, design.constraints, str(seed), *board.router_options, *versions), folder,
             (family.bitstream, "report.json", "modules.json", "synthesis.log", "route.log"), make_bitstream)
     report = json.loads((folder / "report.json").read_text())
     modules = json.loads((folder / "modules.json").read_text())
