@@ -61,3 +61,15 @@ def test_what_no_board_can_hold_is_refused():
         prepare(board, PRESETS["v1"], 50, 1_000_000)
     with pytest.raises(ConfigError, match="baud must be"):
         prepare(board, PRESETS["pico"], 25, 10_000_000)
+
+
+def test_ecp5_boards_have_the_dsps_that_their_chips_ask_for():
+    available = {"--85k": 156, "--25k": 28}
+    for board in (board for board in BOARDS.values() if board.part.family == "ecp5"):
+        config = board.config
+        assert config.multiplier == "winograd" and (not config.has_vector or config.vector_multiplier == "adders")
+        pairs = config.rows // 2
+        # A product a pair of rows and column, and one for what each pair has too much; then the lanes' products.
+        cells = pairs * (config.cols - config.adder_columns) + pairs
+        lanes = config.requantise_lanes * config.requantise_dsps
+        assert cells + lanes <= available[board.part.options[0]], board.name
