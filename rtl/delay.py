@@ -33,7 +33,7 @@ class DelayMemory(Component):
     ----------
     width : int
     cycles : int
-        At least 3.
+        At least 2.
 
     Members
     -------
@@ -45,7 +45,7 @@ class DelayMemory(Component):
     """
 
     def __init__(self, width, cycles):
-        assert cycles >= 3
+        assert cycles >= 2
         self._width = width
         self._cycles = cycles
         super().__init__({"d": In(width), "q": Out(width)})
@@ -57,13 +57,14 @@ class DelayMemory(Component):
 
     def elaborate(self, platform):
         m = Module()
-        depth = self._cycles - 1
+        depth = self._cycles
         m.submodules.memory = memory = Memory(shape=self._width, depth=depth, init=[], attrs={"no_rw_check": 1})
         write, read = memory.write_port(), memory.read_port(domain="comb")
-        place = Signal(range(depth), reset_less=True)
+        place, following = (Signal(range(depth), name=name, reset_less=True) for name in ("place", "following"))
         register = Signal(self._width, reset_less=True)
-        # What is read is older than what is written into the same place in this cycle.
-        m.d.sync += [place.eq(Mux(place == depth - 1, 0, place + 1)), register.eq(read.data)]
-        m.d.comb += [write.en.eq(1), write.addr.eq(place), write.data.eq(self.d), read.addr.eq(place),
+        # The oldest word is in the place after that of the newest: no read meets a write, whatever RAM this becomes.
+        m.d.comb += following.eq(Mux(place == depth - 1, 0, place + 1))
+        m.d.sync += [place.eq(following), register.eq(read.data)]
+        m.d.comb += [write.en.eq(1), write.addr.eq(place), write.data.eq(self.d), read.addr.eq(following),
                      self.q.eq(register)]
         return m
