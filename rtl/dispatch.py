@@ -127,19 +127,15 @@ class Dispatch(wiring.Component):
         m.d.sync += quiet.eq(Cat(queue.empty for queue in queues).all() & tags.empty & ~moves
                              & (semaphores.as_value() == dispatched.as_value()))
 
+        m.d.comb += self.instructions.ready.eq(
+            Cat(bit & queue.push.ready for bit, queue in zip(head.queue, queues, strict=True)).any()
+            | (waits.met & (head.own.nothing | (head.own.interrupt & self.interrupt.ready)
+                            | (head.own.tag & tags.push.ready))))
         with m.If(self.instructions.valid):
-            with m.If(head.fault != 0):
-                m.d.comb += self.fault.eq(Mux(quiet, head.fault, 0))
-            with m.Elif(head.queue != 0):
-                m.d.comb += self.instructions.ready.eq(
-                    Cat(bit & queue.push.ready for bit, queue in zip(head.queue, queues, strict=True)).any())
-            with m.Elif(waits.met), m.Switch(field(word, Opcode.NOP, "opcode")):
-                with m.Case(Opcode.NOP, Opcode.SYNCHRONISE):
-                    m.d.comb += self.instructions.ready.eq(1)
-                with m.Case(Opcode.INTERRUPT):
-                    m.d.comb += [self.interrupt.valid.eq(1), self.instructions.ready.eq(self.interrupt.ready)]
-                with m.Case(Opcode.TAG):
-                    m.d.comb += [tags.push.valid.eq(1), self.instructions.ready.eq(tags.push.ready)]
-                with m.Case(Opcode.HALT):
-                    m.d.comb += self.halt.eq(quiet)
+            m.d.comb += [
+                self.interrupt.valid.eq(head.own.interrupt & waits.met),
+                tags.push.valid.eq(head.own.tag & waits.met),
+                self.halt.eq(head.own.halt & waits.met & quiet),
+                self.fault.eq(Mux(quiet, head.fault, 0)),
+            ]
         return m

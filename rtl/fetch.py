@@ -1,23 +1,38 @@
 """The instruction memory and the path from it to dispatch."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from .decoder import Decoder
-from .interfaces import PC_BITS, IssueLayout, MemoryWrite
-from .isa import INSTRUCTION_BITS, Fault
+from .interfaces import PC_BITS, IssueLayout, MemoryWrite, field
+from .isa import INSTRUCTION_BITS, Fault, Opcode
 from .waits import units
 
 __all__ = ["DecodedLayout", "Fetch"]
 
+#: What dispatch executes itself, by the names of its bits.
+_OWN = {"nothing": (Opcode.NOP, Opcode.SYNCHRONISE), "interrupt": (Opcode.INTERRUPT,), "tag": (Opcode.TAG,),
+        "halt": (Opcode.HALT,)}
+
 
 class DecodedLayout(data.StructLayout):
-    """An instruction at dispatch: itself; the fault that it is (`isa.Fault`); the unit whose queue takes it, one bit
-    each, none for a fault or what the sequencer executes itself; whether it counts in the semaphore."""
+    """An instruction at dispatch.
+
+    Members
+    -------
+    issue : itself
+    fault : the fault that it is, `isa.Fault`
+    queue : the unit whose queue takes it, one bit each
+    own : what dispatch does itself, one bit each: nothing, interrupt, tag, halt
+    work : whether it counts in the semaphore of its unit
+
+    One bit of `queue` and `own` is set, none for a fault.
+    """
     def __init__(self, config):
-        super().__init__({"issue": IssueLayout(), "fault": 4, "queue": len(units(config)), "work": 1})
+        super().__init__({"issue": IssueLayout(), "fault": 4, "queue": len(units(config)),
+                          "own": data.StructLayout(dict.fromkeys(_OWN, 1)), "work": 1})
 
 
 class Fetch(wiring.Component):
@@ -68,24 +83,35 @@ class Fetch(wiring.Component):
         fetched_end = Signal(reset_less=True)
         fault = Signal(Fault)
 
-        # All stages move together: the only bubbles are those of the start.
-        advance = Signal()
-        decoded = self.instructions.payload
+        # All stages move together, at dispatch's pace: the only bubbles are those of the start. Whether they move is
+        # in a register, for the memory and the stages lie far from dispatch: what comes when dispatch does not take
+        # the instruction before waits in `spare`.
+        decoded, spare = Signal(DecodedLayout(self._config)), Signal(DecodedLayout(self._config), reset_less=True)
+        spare_valid, advance = Signal(), Signal()
         m.d.comb += [
-            advance.eq(~self.instructions.valid | self.instructions.ready),
+            advance.eq(~spare_valid),
             read.addr.eq(pc[:len(read.addr)]),
             read.en.eq(advance),
             fault.eq(Mux(fetched_end, Fault.PROGRAM_END, Mux(decoder.legal, Fault.NONE, Fault.ILLEGAL_INSTRUCTION))),
+            decoded.issue.word.eq(decoder.word), decoded.issue.pc.eq(fetched_pc[:PC_BITS]),
+            decoded.fault.eq(fault), decoded.queue.eq(Mux(fault == Fault.NONE, decoder.queue, 0)),
+            decoded.work.eq(decoder.work),
         ]
+        opcode = field(decoder.word, Opcode.NOP, "opcode")
+        for name, opcodes in _OWN.items():
+            m.d.comb += decoded.own[name].eq((fault == Fault.NONE) & ~decoder.queue.any()
+                                             & Cat(opcode == own for own in opcodes).any())
         with m.If(~started):
             m.d.sync += [pc.eq(self.address), started.eq(1)]
         with m.Elif(advance):
             m.d.sync += [
                 pc.eq(pc + 1), read_pc.eq(pc), read_valid.eq(1),
                 decoder.word.eq(read.data), fetched_pc.eq(read_pc), fetched_valid.eq(read_valid),
-                fetched_end.eq(read_pc >= depth),
-                decoded.issue.word.eq(decoder.word), decoded.issue.pc.eq(fetched_pc[:PC_BITS]),
-                decoded.fault.eq(fault), decoded.queue.eq(Mux(fault == Fault.NONE, decoder.queue, 0)),
-                decoded.work.eq(decoder.work), self.instructions.valid.eq(fetched_valid),
+                fetched_end.eq(read_pc >= depth), spare.eq(decoded),
             ]
+        with m.If(~self.instructions.valid | self.instructions.ready):
+            m.d.sync += [self.instructions.payload.eq(Mux(spare_valid, spare, decoded)),
+                         self.instructions.valid.eq(spare_valid | fetched_valid), spare_valid.eq(0)]
+        with m.Else():
+            m.d.sync += spare_valid.eq(spare_valid | fetched_valid)
         return m

@@ -54,13 +54,14 @@ class VectorGenerator(Component):
     issue : In(stream of IssueLayout)
         Instructions of the matrix unit.
     request : Out(stream of RequestLayout)
-        At least one for each work instruction; those of consecutive instructions follow each other without a gap.
+        At least one for each work instruction; those of consecutive instructions follow each other without a gap,
+        unless one has a single request.
     moving : Out(1)
         Something in it advances in this cycle.
 
     Latency
     -------
-    `LATENCY` cycles from an instruction to its first request; Set_Configuration takes one cycle.
+    `LATENCY` cycles from an instruction to its first request; Set_Configuration takes two cycles.
     """
 
     LATENCY = 3
@@ -77,13 +78,16 @@ class VectorGenerator(Component):
         m = Module()
         settings = {r.name: Signal(r.width, name=r.name) for r in CONFIG[Unit.MATRIX]}
 
-        # The instruction that comes next waits in `ahead`.
+        # The instruction that comes next waits in `ahead`. The queue behind does not see whether it is being taken: that
+        # is known late in the cycle, and an instruction comes every second cycle at most.
         ahead = Signal(IssueLayout())
         ahead_valid = Signal()
         take = Signal()
-        m.d.comb += self.issue.ready.eq(~ahead_valid | take)
-        with m.If(self.issue.ready):
+        m.d.comb += self.issue.ready.eq(~ahead_valid)
+        with m.If(~ahead_valid):
             m.d.sync += [ahead.eq(self.issue.payload), ahead_valid.eq(self.issue.valid)]
+        with m.Elif(take):
+            m.d.sync += ahead_valid.eq(0)
 
         def of(opcode):
             return {f.name: field(ahead.word, opcode, f.name) for f in TABLE[opcode].fields}

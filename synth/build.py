@@ -13,7 +13,7 @@ from systolith.rtl.uart import DEFAULT_BAUD
 
 from .boards import BoardError
 from .report import clocks, critical_path, places_in_log, resources_by_module, utilisation
-from .stages import FAMILIES, pack, place_and_route, synthesise
+from .stages import FAMILIES, pack, place_and_route, plan_floor, synthesise
 from .tools import ToolError, version
 from .top import TOP, prepare
 
@@ -76,6 +76,8 @@ def build(board, folder, *, config=None, freq=None, baud=DEFAULT_BAUD, seed=1, p
                              progress=lambda line: progress("synthesise", line))
         modules = resources_by_module(json.loads(netlist.read_text()), TOP, part.family)
         (folder / "modules.json").write_text(json.dumps(modules))
+        if part.floor:
+            plan_floor(part, folder, progress=lambda line: progress("plan floor", line))
 
     def make_bitstream():
         _cached(synthesis_key, folder, ("top.json", "modules.json", "synthesis.log"), make_netlist)

@@ -4,9 +4,9 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from .tools import run
+from .tools import ToolError, run
 
-__all__ = ["FAMILIES", "Family", "Part", "pack", "place_and_route", "synthesise"]
+__all__ = ["FAMILIES", "Family", "Part", "pack", "place_and_route", "plan_floor", "synthesise"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,8 @@ class Family:
         What makes the bitstream of the routed design; `{name}` is a part's `packed_as`.
     bitstream : str
         The file that it makes.
+    techmap : str
+        File in ``techmap/`` by which cells of the netlist are rewritten, if any.
     """
     synthesis: str
     router: str
@@ -37,6 +39,7 @@ class Family:
     routed: tuple
     packer: tuple
     bitstream: str
+    techmap: str = ""
 
     @property
     def tools(self):
@@ -46,7 +49,7 @@ class Family:
 
 FAMILIES = {
     "ecp5": Family("synth_ecp5", "nextpnr-ecp5", ("--lpf", "{}"), "lpf", ("--textcfg", "top.config"),
-                   ("ecppack", "--compress", "top.config", "top.bit"), "top.bit"),
+                   ("ecppack", "--compress", "top.config", "top.bit"), "top.bit", techmap="ecp5.v"),
     # Without -dsp, which takes the SB_MAC16 of our cells for products that it has found, and drops their settings.
     "ice40": Family("synth_ice40 -device u -spram", "nextpnr-ice40", ("--pcf", "{}"), "pcf", ("--asc", "top.asc"),
                     ("icepack", "top.asc", "top.bin"), "top.bin"),
@@ -69,11 +72,14 @@ class Part:
         Options of yosys for it.
     packed_as : str
         What names it to the packer, if that wants a name.
+    floor : str
+        Key of `systolith.synth.floorplan.FLOORS`, if its blocks are to be planned.
     """
     family: str
     options: tuple
     synthesis: str = ""
     packed_as: str = ""
+    floor: str = ""
 
 
 def synthesise(verilog, top, part, folder, *, rtlil="", options="", progress=None):
@@ -109,12 +115,48 @@ def synthesise(verilog, top, part, folder, *, rtlil="", options="", progress=Non
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "top.v").write_text(verilog)
     (folder / "top.il").write_text(rtlil)
-    command = " ".join(filter(None, (FAMILIES[part.family].synthesis, part.synthesis, options)))
+    family = FAMILIES[part.family]
+    command = " ".join(filter(None, (family.synthesis, part.synthesis, options)))
+    rewrite = ""
+    if family.techmap:
+        (folder / "techmap.v").write_text((Path(__file__).parent / "techmap" / family.techmap).read_text())
+        rewrite = "techmap -map techmap.v; opt_expr; clean; "
     # Older nextpnr, such as Debian's, do not know the cells that tell which module a cell comes from.
-    script = (f"read_verilog -sv top.v; read_rtlil top.il; {command} -top {top} -json modules.netlist.json; "
+    script = (f"read_verilog -sv top.v; read_rtlil top.il; {command} -top {top}; {rewrite}write_json modules.netlist.json; "
               "delete */t:$scopeinfo; write_json top.json")
     run("yosys", ["-p", script], folder, "synthesis.log", progress)
     return folder / "modules.netlist.json"
+
+
+def plan_floor(part, folder, *, progress=None):
+    """Gives the memories and multipliers of ``top.json``, the netlist in a build folder, their places.
+
+    Parameters
+    ----------
+    part : Part
+        With a `floor`.
+    folder : Path
+    progress : callable (line), optional
+
+    Errors
+    ------
+    ToolError
+        If scipy is missing.
+    """
+    try:
+        from .floorplan import FLOORS, floor_plan
+    except ModuleNotFoundError as error:
+        raise ToolError(f"planning the floor needs {error.name}, which `pip install {error.name}` installs") from None
+    netlist = Path(folder) / "top.json"
+    design = json.loads(netlist.read_text())
+    module = max(design["modules"].values(), key=lambda module: len(module["cells"]))
+    try:
+        plan = floor_plan(module, FLOORS[part.floor], progress)
+    except ValueError:
+        return  # more blocks than there are: nextpnr says of everything how much
+    for cell, site in plan.items():
+        module["cells"][cell].setdefault("attributes", {})["BEL"] = site
+    netlist.write_text(json.dumps(design))
 
 
 def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(), progress=None):

@@ -214,14 +214,15 @@ def test_tiles_of_one_vector_take_rows_cycles_each():
 
 
 def test_instructions_and_passes_follow_without_a_gap():
-    """From the second tile on: all have at least `rows` vectors, so that the next is loaded in time."""
+    """From the second tile on: all have at least `rows` vectors, so that the next is loaded in time, and at least two, so
+    that the next instruction is at hand."""
     c = config(4, 4)
     program = [setting(x_stride=4, y_stride=16), setting(pass0_count=2, pass1_count=2), setting(pass0_stride=1),
                multiply(length=4), multiply(length=5), convolve(x_count=2, y_count=2), convolve(x_count=3, y_count=2),
-               *(multiply(length=1, switch=0, acc_address=i) for i in range(6)), multiply(length=4)]
+               *(multiply(length=2, switch=0, acc_address=2 * i) for i in range(6)), multiply(length=4)]
     bench = Bench(c, program, make_tiles(c, 11))
     cycles = bench.cycles("en")
-    assert len(cycles) == 4 + 5 + 4 * 4 + 4 * 6 + 6 + 4
+    assert len(cycles) == 4 + 5 + 4 * 4 + 4 * 6 + 6 * 2 + 4
     assert np.diff(cycles).tolist() == [1] * (len(cycles) - 1)
     assert np.array_equal(bench.accumulators, expected(c, program, bench.buffer, bench.tiles)[0])
 
@@ -232,7 +233,7 @@ def test_latencies():
     bench = Bench(c, program, make_tiles(c, 1))
     cycles = bench.cycles("en")
     ends = [cycles[6], cycles[8], cycles[11]]
-    assert cycles[7] - cycles[6] == 2, "Set_Configuration takes one cycle"
+    assert cycles[7] - cycles[6] == 3, "Set_Configuration takes two cycles"
     assert bench.cycles("retire") == [end + MatrixUnit.retire_latency(c) for end in ends]
     ready = Bench(c, [multiply(length=1, switch=0)], [])
     assert ready.cycles("en")[0] - ready.cycles("accepted")[0] == VectorGenerator.LATENCY

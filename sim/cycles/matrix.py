@@ -48,7 +48,7 @@ class Matrix:
             while (offer := queue.next()) is None:
                 yield
             instruction, offered = offer
-            accepted = max(offered, taken)
+            accepted = max(offered, taken + 1)
             queue.accept(accepted)
             taken = max(accepted + 1, stepped)
             if instruction.opcode is Opcode.SET_CONFIGURATION:
