@@ -65,10 +65,13 @@ class ActivationUnit(wiring.Component):
 
         # The running instruction; `row` has a bit more than an address, so that it can leave the accumulators.
         busy, empty, table, stopped = (Signal(name=name) for name in ("busy", "empty", "table", "stopped"))
-        slot, columns, beat = Signal(3), Signal(range(config.cols + 1)), Signal(range(config.beats))
-        x_left, x_count, y_left = (Signal(14, name=name) for name in ("x_left", "x_count", "y_left"))
-        address, line, limit = (Signal(ADDRESS_BITS, name=name) for name in ("address", "line", "limit"))
-        row = Signal(15)
+        slot, columns = Signal(3, reset_less=True), Signal(range(config.cols + 1), reset_less=True)
+        beat = Signal(range(config.beats))
+        x_left, x_count, y_left = (
+            Signal(14, name=name, reset_less=True) for name in ("x_left", "x_count", "y_left"))
+        address, line, limit = (
+            Signal(ADDRESS_BITS, name=name, reset_less=True) for name in ("address", "line", "limit"))
+        row = Signal(15, reset_less=True)
 
         # The first beat of a row reads it. `last_x` and `last_y` are valid from the second beat on.
         fault = Signal(Fault)

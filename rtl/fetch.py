@@ -86,18 +86,22 @@ class Fetch(wiring.Component):
         # All stages move together, at dispatch's pace: the only bubbles are those of the start. Whether they move is
         # in a register, for the memory and the stages lie far from dispatch: what comes when dispatch does not take
         # the instruction before waits in `spare`.
-        decoded, spare = Signal(DecodedLayout(self._config)), Signal(DecodedLayout(self._config), reset_less=True)
+        decoded = Signal(DecodedLayout(self._config))
+        spare, head = (Signal(DecodedLayout(self._config), name=name, reset_less=True) for name in ("spare", "head"))
+        word = Signal(INSTRUCTION_BITS, reset_less=True)
         spare_valid, advance = Signal(), Signal()
         m.d.comb += [
             advance.eq(~spare_valid),
             read.addr.eq(pc[:len(read.addr)]),
             read.en.eq(advance),
+            decoder.word.eq(word),
+            self.instructions.payload.eq(head),
             fault.eq(Mux(fetched_end, Fault.PROGRAM_END, Mux(decoder.legal, Fault.NONE, Fault.ILLEGAL_INSTRUCTION))),
-            decoded.issue.word.eq(decoder.word), decoded.issue.pc.eq(fetched_pc[:PC_BITS]),
+            decoded.issue.word.eq(word), decoded.issue.pc.eq(fetched_pc[:PC_BITS]),
             decoded.fault.eq(fault), decoded.queue.eq(Mux(fault == Fault.NONE, decoder.queue, 0)),
             decoded.work.eq(decoder.work),
         ]
-        opcode = field(decoder.word, Opcode.NOP, "opcode")
+        opcode = field(word, Opcode.NOP, "opcode")
         for name, opcodes in _OWN.items():
             m.d.comb += decoded.own[name].eq((fault == Fault.NONE) & ~decoder.queue.any()
                                              & Cat(opcode == own for own in opcodes).any())
@@ -106,11 +110,11 @@ class Fetch(wiring.Component):
         with m.Elif(advance):
             m.d.sync += [
                 pc.eq(pc + 1), read_pc.eq(pc), read_valid.eq(1),
-                decoder.word.eq(read.data), fetched_pc.eq(read_pc), fetched_valid.eq(read_valid),
+                word.eq(read.data), fetched_pc.eq(read_pc), fetched_valid.eq(read_valid),
                 fetched_end.eq(read_pc >= depth), spare.eq(decoded),
             ]
         with m.If(~self.instructions.valid | self.instructions.ready):
-            m.d.sync += [self.instructions.payload.eq(Mux(spare_valid, spare, decoded)),
+            m.d.sync += [head.eq(Mux(spare_valid, spare, decoded)),
                          self.instructions.valid.eq(spare_valid | fetched_valid), spare_valid.eq(0)]
         with m.Else():
             m.d.sync += spare_valid.eq(spare_valid | fetched_valid)

@@ -4,15 +4,17 @@
 is loaded and sends its control beside the data: from the buffer read on everything has a fixed latency.
 """
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed, unsigned
+from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, stream
 from amaranth.lib.wiring import Component, In, Out, connect, flipped
 
-from .accumulators import Accumulators, VectorControl
+from .accumulators import Accumulators
 from .array import SystolicArray, delay
 from .config import ADDRESS_BITS
+from .delay import DelayMemory
 from .interfaces import BUFFER_READ_LATENCY, PC_BITS, BufferRead, IssueLayout, MemoryRead, UnitPort, field
 from .isa import CONFIG, TABLE, Fault, Opcode, Unit
+from .stamp import place
 from .useful_macs import UsefulMacs
 
 __all__ = ["MatrixUnit", "RequestLayout", "VectorGenerator"]
@@ -80,7 +82,7 @@ class VectorGenerator(Component):
 
         # The instruction that comes next waits in `ahead`. The queue behind does not see whether it is being taken: that
         # is known late in the cycle, and an instruction comes every second cycle at most.
-        ahead = Signal(IssueLayout())
+        ahead = Signal(IssueLayout(), reset_less=True)
         ahead_valid = Signal()
         take = Signal()
         m.d.comb += self.issue.ready.eq(~ahead_valid)
@@ -100,15 +102,16 @@ class VectorGenerator(Component):
         # the last round; `x_again` and `y_again` are what they restart from.
         running, vector, switch, accumulate = (
             Signal(name=name) for name in ("running", "vector", "switch", "accumulate"))
-        pc = Signal(PC_BITS)
+        pc = Signal(PC_BITS, reset_less=True)
         x_left, x_again, y_left, y_again = (
-            Signal(signed(15), name=name) for name in ("x_left", "x_again", "y_left", "y_again"))
-        pass0_left, pass1_left = (Signal(signed(17), name=name) for name in ("pass0_left", "pass1_left"))
+            Signal(signed(15), name=name, reset_less=True) for name in ("x_left", "x_again", "y_left", "y_again"))
+        pass0_left, pass1_left = (
+            Signal(signed(17), name=name, reset_less=True) for name in ("pass0_left", "pass1_left"))
         x_stride, address, y_address, pass0_address, pass1_address = (
-            Signal(ADDRESS_BITS, name=name)
+            Signal(ADDRESS_BITS, name=name, reset_less=True)
             for name in ("x_increment", "address", "y_address", "pass0_address", "pass1_address"))
-        row_start = Signal(14)
-        row = Signal(15)
+        row_start = Signal(14, reset_less=True)
+        row = Signal(15, reset_less=True)
 
         x_last, y_last, pass0_last, pass1_last, pass_last, last = (
             Signal(name=name) for name in ("x_last", "y_last", "pass0_last", "pass1_last", "pass_last", "last"))
@@ -307,19 +310,19 @@ class MatrixUnit(Component):
         with m.If(served & ~good):
             m.d.sync += stopped.eq(1)
 
-        # Beside the data: each line as long as the way that the data take.
-        control = Signal(VectorControl(config.accumulator_depth))
+        # Beside the data: each line as long as the way that the data take. What says whether there are any has a reset.
+        control_latency = self._control_latency(config)
+        row_line = place(m, "row_line", DelayMemory(len(request.row) + 1, control_latency), platform)
         m.d.comb += [
-            control.en.eq(vector),
-            control.address.eq(request.row),
-            control.accumulate.eq(request.accumulate),
+            row_line.d.eq(Cat(request.row, request.accumulate)),
+            Cat(accumulators.control.address, accumulators.control.accumulate).eq(row_line.q),
+            accumulators.control.en.eq(delay(m, "vector_line", vector, control_latency)),
             array.activations.eq(self.buffer.data),
             array.switch.eq(delay(m, "switch_line", switching, BUFFER_READ_LATENCY)),
-            Cat(array.shift, array.weights).eq(
-                delay(m, "weight_line", Cat(row_taken, self.weights.payload), BUFFER_READ_LATENCY - 1)),
+            array.shift.eq(delay(m, "shift_line", row_taken, BUFFER_READ_LATENCY - 1)),
+            array.weights.eq(
+                delay(m, "weight_line", self.weights.payload, BUFFER_READ_LATENCY - 1, reset_less=True)),
             accumulators.sums.eq(array.sums),
-            Value.cast(accumulators.control).eq(
-                delay(m, "control_line", Value.cast(control), self._control_latency(config))),
             self.unit.retire.eq(delay(m, "retire_line", good & request.last, self.retire_latency(config))),
         ]
 

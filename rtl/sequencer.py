@@ -75,13 +75,15 @@ class Sequencer(wiring.Component):
         for i, unit in enumerate(self.units):
             wiring.connect(m, dispatch.issue[i], wiring.flipped(unit.issue))
 
+        # Goes to the resets of all units: a register of its own, not what some gates make of the state.
+        clear = Signal(init=1)
         running = Signal()
         progress = Signal()
         # Registered: these gather all units.
         m.d.sync += progress.eq(Cat(unit.active for unit in self.units).any() | dispatch.progress)
         m.d.comb += [
-            running.eq(self.state == State.RUNNING),
-            self.clear.eq(~running),
+            running.eq(~clear),
+            self.clear.eq(clear),
             dispatch.retire.eq(Cat(unit.retire for unit in self.units)),
             watchdog.progress.eq(progress),
             watchdog.waiting.eq(dispatch.waiting),
@@ -92,13 +94,14 @@ class Sequencer(wiring.Component):
 
         def stop(fault, pc):
             state = State.HALTED if fault is Fault.NONE else State.FAULTED
-            m.d.sync += [self.state.eq(state), self.fault.eq(fault), self.fault_pc.eq(pc), self.stopped.eq(1)]
+            m.d.sync += [self.state.eq(state), clear.eq(1), self.fault.eq(fault), self.fault_pc.eq(pc),
+                         self.stopped.eq(1)]
 
         m.d.sync += self.stopped.eq(0)
         with m.If(self.reset):
-            m.d.sync += [self.state.eq(State.IDLE), self.fault.eq(Fault.NONE), self.fault_pc.eq(0)]
+            m.d.sync += [self.state.eq(State.IDLE), clear.eq(1), self.fault.eq(Fault.NONE), self.fault_pc.eq(0)]
         with m.Elif(~running), m.If(self.run):
-            m.d.sync += [self.state.eq(State.RUNNING), self.fault.eq(Fault.NONE), self.fault_pc.eq(0),
+            m.d.sync += [self.state.eq(State.RUNNING), clear.eq(0), self.fault.eq(Fault.NONE), self.fault_pc.eq(0),
                          fetch.address.eq(self.run_address)]
         # A unit's fault is always of an older instruction than what is at dispatch.
         with m.Elif(self.units[0].fault != 0):

@@ -96,16 +96,16 @@ class VectorAddress(wiring.Component):
         start = {f.name: field(self.issue.payload.word, Opcode.VECTOR, f.name) for f in TABLE[Opcode.VECTOR].fields}
 
         running, empty = self.running, Signal()
-        function, slot = Signal(3), Signal(3)
-        columns = Signal(range(config.cols + 1))
-        write_limit = Signal(ADDRESS_BITS)
+        function, slot = Signal(3, reset_less=True), Signal(3, reset_less=True)
+        columns = Signal(range(config.cols + 1), reset_less=True)
+        write_limit = Signal(ADDRESS_BITS, reset_less=True)
 
         # The four loops, innermost first. A loop counts down from two less than its length, so that the sign bit alone
         # tells its last round. `addresses[i]` is where the current round of loop i began; addresses[0] is read.
         counts = (settings.tap0_count, settings.tap1_count, settings.x_count, start["y_count"])
         strides = (settings.tap0_stride, settings.tap1_stride, settings.x_stride, settings.y_stride)
-        remaining = [Signal(signed(_COUNT_BITS + 1), name=f"remaining_{i}") for i in range(4)]
-        addresses = [Signal(ADDRESS_BITS, name=f"address_{i}") for i in range(4)]
+        remaining = [Signal(signed(_COUNT_BITS + 1), name=f"remaining_{i}", reset_less=True) for i in range(4)]
+        addresses = [Signal(ADDRESS_BITS, name=f"address_{i}", reset_less=True) for i in range(4)]
         is_last = [r[-1] for r in remaining]
         tap1, first = Signal(range(config.vector_kernel_rows)), Signal()
         last, last_x = Signal(), Signal()
@@ -113,9 +113,10 @@ class VectorAddress(wiring.Component):
 
         # Steps of x until the next output, less one: negative means that this step makes it. A column_step of 0
         # gives the same sign as 1.
-        until_output = Signal(signed(_COUNT_BITS + 1))
+        until_output = Signal(signed(_COUNT_BITS + 1), reset_less=True)
         until_first, until_next = Signal.like(until_output), Signal.like(until_output)
-        write_row, write_address = Signal(ADDRESS_BITS), Signal(ADDRESS_BITS)
+        write_row, write_address = (
+            Signal(ADDRESS_BITS, name=name, reset_less=True) for name in ("write_row", "write_address"))
         output = Signal()
         m.d.comb += output.eq(last & until_output[-1])
 
