@@ -175,8 +175,8 @@ class ActivationUnit(wiring.Component):
         m.d.comb += [
             tables.entries.eq(Cat(results)),
             tables.use.eq(delayed(m, table, FETCH_LATENCY + RequantiseLane.LATENCY)),
-            tables.write_en.eq(self.load.valid & (self.load.destination == Destination.TABLE)),
-            tables.write_index.eq(self.load.index),
-            tables.write_data.eq(self.load.data),
+            tables.write_index.eq(delayed(m, self.load.index, 1)),
+            tables.write_data.eq(delayed(m, self.load.data, 1)),
         ]
+        m.d.sync += tables.write_en.eq(self.load.valid & (self.load.destination == Destination.TABLE))
         return tables.results

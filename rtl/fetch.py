@@ -6,6 +6,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from .decoder import Decoder
+from .delay import delayed
 from .interfaces import PC_BITS, IssueLayout, MemoryWrite, field
 from .isa import INSTRUCTION_BITS, Fault, Opcode
 from .waits import units
@@ -68,11 +69,10 @@ class Fetch(wiring.Component):
         m.submodules.memory = memory = Memory(shape=INSTRUCTION_BITS, depth=depth, init=[],
                                               attrs={"no_rw_check": 1})  # loaded between programs
         write, read = memory.write_port(), memory.read_port()
-        m.d.comb += [
-            write.addr.eq(self.write.address[:len(write.addr)]),
-            write.data.eq(self.write.data),
-            write.en.eq(self.write.en),
-        ]
+        # As in the weight memory, in a register first; without reset, for programs are written during it.
+        m.d.comb += [port.eq(delayed(m, value, 1)) for port, value in (
+            (write.en, self.write.en), (write.addr, self.write.address[:len(write.addr)]),
+            (write.data, self.write.data))]
         m.submodules.decoder = decoder = Decoder(self._config)
 
         # One bit more than an address, to count past the end of the largest memory.

@@ -73,7 +73,7 @@ class BufferWrite(wiring.Signature):
 
 
 class LoadBus(wiring.Signature):
-    """Rows that Read_Weights delivers to parameter stores (as the fetch unit's port: Out). Taken in the same cycle.
+    """Rows that Read_Weights delivers to parameter stores (as the fetch unit's port: Out). Always taken.
 
     Members
     -------

@@ -4,6 +4,7 @@ from amaranth.hdl import Cat, Module, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
+from .delay import delayed
 from .interfaces import LoadBus
 from .parameter_plane import ParameterPlane
 from .stamp import place
@@ -39,7 +40,8 @@ class ParameterStore(wiring.Component):
 
     Latency
     -------
-    The parameters follow `slot` and `beat` by LATENCY cycles. A row that is loaded can be read in the next cycle.
+    The parameters follow `slot` and `beat` by LATENCY cycles. A row that is loaded can be read in the cycle after the
+    next.
     """
 
     LATENCY = 1
@@ -58,14 +60,16 @@ class ParameterStore(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         lanes, config = self._lanes, self._config
+        # The load bus comes from afar and goes to many memories: a register between, with what is decoded.
+        slot, row = delayed(m, self.load.slot, 1), delayed(m, self.load.data, 1)
         planes = []
         for i in range(PLANES):
             plane = place(m, f"plane{i}", ParameterPlane(config.parameter_slots, config.cols, lanes), platform)
+            m.d.sync += plane.write_en.eq(self.load.valid & (self.load.destination == self._destination)
+                                          & (self.load.index == i))
             m.d.comb += [
-                plane.write_en.eq(self.load.valid & (self.load.destination == self._destination)
-                                  & (self.load.index == i)),
-                plane.write_slot.eq(self.load.slot),
-                plane.write_data.eq(self.load.data),
+                plane.write_slot.eq(slot),
+                plane.write_data.eq(row),
                 plane.slot.eq(self.slot),
                 plane.beat.eq(self.beat),
             ]

@@ -43,7 +43,7 @@ class UnitQueue(wiring.Component):
     Latency
     -------
     An instruction is offered 5 cycles after its push, or 2 cycles after the semaphores reached its waits. One is
-    issued every second cycle.
+    issued every third cycle.
     """
 
     def __init__(self, config):
@@ -74,7 +74,8 @@ class UnitQueue(wiring.Component):
             synchronise.eq(field(held.word, Opcode.SYNCHRONISE, "opcode") == Opcode.SYNCHRONISE),
             free.eq(~offered_valid | self.issue.ready),
             leave.eq(held_valid & waits.met & (synchronise | free)),
-            load.eq(fifo.r_rdy & (~held_valid | leave)),
+            # Not in the cycle in which `held` leaves: whether it does is known late, and the FIFO is far.
+            load.eq(fifo.r_rdy & ~held_valid),
             fifo.r_en.eq(load),
             waits.head.eq(held.word[:HEAD_BITS]),
             waits.restart.eq(load),

@@ -4,6 +4,7 @@ from amaranth.hdl import Cat, Module, Signal, unsigned
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 
+from .delay import delayed
 from .interfaces import LoadBus
 from .isa import Destination
 
@@ -32,7 +33,8 @@ class DepthwiseWeights(wiring.Component):
 
     Latency
     -------
-    `weights` follows `slot` and `tap1` by LATENCY cycles. A row that is loaded can be read in the next cycle.
+    `weights` follows `slot` and `tap1` by LATENCY cycles. A row that is loaded can be read in the cycle after
+    the next.
     """
 
     LATENCY = 1
@@ -66,10 +68,11 @@ class DepthwiseWeights(wiring.Component):
 
         write = store.write_port(granularity=1)
         read = store.read_port()
+        # As in the parameter store, in a register first.
+        row = delayed(m, self.load.data, 1)
+        m.d.sync += [write.addr.eq(Cat(kernel_row[:row_bits], self.load.slot)), write.en.eq(is_weights << tap)]
         m.d.comb += [
-            write.addr.eq(Cat(kernel_row[:row_bits], self.load.slot)),
-            [lane.eq(self.load.data) for lane in write.data],
-            write.en.eq(is_weights << tap),
+            [lane.eq(row) for lane in write.data],
             read.addr.eq(Cat(self.tap1, self.slot)),
             self.weights.eq(read.data),
         ]

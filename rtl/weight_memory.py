@@ -4,6 +4,7 @@ from amaranth.hdl import Module
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In
 
+from .delay import delayed
 from .interfaces import MemoryRead, MemoryWrite
 
 __all__ = ["WeightMemory"]
@@ -25,7 +26,7 @@ class WeightMemory(wiring.Component):
 
     Latency
     -------
-    A row is read from the cycle after its write on; in the same cycle it is arbitrary.
+    A row is read from the second cycle after its write on; in the cycle between it is arbitrary.
     """
 
     def __init__(self, config):
@@ -40,6 +41,8 @@ class WeightMemory(wiring.Component):
         read, write = rows.read_port(), rows.write_port()
         m.d.comb += [
             read.en.eq(self.read.en), read.addr.eq(self.read.address), self.read.data.eq(read.data),
-            write.en.eq(self.write.en), write.addr.eq(self.write.address), write.data.eq(self.write.data),
+            # The host's words come from afar and go to all blocks: a register between.
+            *(port.eq(delayed(m, value, 1)) for port, value in (
+                (write.en, self.write.en), (write.addr, self.write.address), (write.data, self.write.data))),
         ]
         return m

@@ -40,7 +40,7 @@ class WeightUnit(wiring.Component):
     Latency
     -------
     An instruction's first row is asked for in the cycle after its issue; instructions follow each other without a lost
-    cycle. A row from on-chip memory is delivered, the last one with `retire`, DELIVERY cycles after it is asked for; on the load bus a cycle later.
+    cycle. A row from on-chip memory is delivered, the last one with `retire`, DELIVERY cycles after it is asked for.
     """
 
     #: Rows asked for and not yet delivered: one a cycle over a memory latency of as many cycles.
@@ -117,16 +117,6 @@ class WeightUnit(wiring.Component):
         m.d.comb += last_delivered.eq(delivered & (index == purpose.last))
         with m.If(delivered):
             m.d.sync += index.eq(Mux(last_delivered, 0, index + 1))
-        # The load bus goes to many memories: it starts in registers. What waits for the retirement comes later still.
-        loaded = {name: Signal.like(getattr(self.load, name), name=f"load_{name}", reset_less=name != "valid")
-                  for name in ("valid", "destination", "slot", "index", "data")}
-        m.d.sync += [
-            loaded["valid"].eq(delivered & (purpose.destination != Destination.ARRAY)),
-            loaded["destination"].eq(purpose.destination),
-            loaded["slot"].eq(purpose.slot),
-            loaded["index"].eq(index),
-            loaded["data"].eq(row),
-        ]
         m.d.comb += [
             purposes.r_en.eq(last_delivered),
             tile_fifo.w_en.eq(delivered & (purpose.destination == Destination.ARRAY)),
@@ -135,7 +125,11 @@ class WeightUnit(wiring.Component):
             self.tiles.valid.eq(tile_fifo.r_rdy),
             self.tiles.payload.eq(tile_fifo.r_data),
             tile_fifo.r_en.eq(self.tiles.ready),
-            *(getattr(self.load, name).eq(value) for name, value in loaded.items()),
+            self.load.valid.eq(delivered & (purpose.destination != Destination.ARRAY)),
+            self.load.destination.eq(purpose.destination),
+            self.load.slot.eq(purpose.slot),
+            self.load.index.eq(index),
+            self.load.data.eq(row),
             self.unit.retire.eq(last_delivered | (accepted & empty)),
             self.unit.active.eq(accepted | asked | (outstanding != 0)),
         ]

@@ -62,13 +62,13 @@ def test_each_slot_and_beat_gives_its_columns(config):
     simulate(dut, bench)
 
 
-def test_a_loaded_row_is_read_in_the_next_cycle():
+def test_a_loaded_row_is_read_in_the_cycle_after_the_next():
     config = CONFIGS[0]
     dut = ParameterStore(config, Destination.ACTIVATION, config.requantise_lanes)
 
     async def bench(ctx):
         await load(ctx, dut, Destination.ACTIVATION, 0, 0, np.array([7, 0, 0, 0]))
-        await ctx.tick()
+        await ctx.tick().repeat(2)
         assert ctx.get(dut.bias[0]) == 7
 
     simulate(dut, bench)

@@ -19,6 +19,7 @@ def test_rows_are_read_one_cycle_after_en():
             await ctx.tick()
         ctx.set(dut.write.en, 0)
         ctx.set(dut.write.data, 0)
+        await ctx.tick()
         ctx.set(dut.read.en, 1)
         for address in reversed(range(11)):
             ctx.set(dut.read.address, address)

@@ -52,7 +52,7 @@ class Bench:
         async def bench(ctx):
             if config.weight_memory == "sram":
                 await fill(ctx)
-            waiting, answers, answered, retiring = list(enumerate(program)), [], 0, False
+            waiting, answers, answered = list(enumerate(program)), [], 0
             for cycle in range(cycles):
                 ctx.set(unit.unit.issue.valid, bool(waiting))
                 if waiting:
@@ -75,10 +75,8 @@ class Bench:
                 if ctx.get(unit.load.valid):
                     self.loads.append((ctx.get(unit.load.destination), ctx.get(unit.load.slot),
                                        ctx.get(unit.load.index), ctx.get(unit.load.data)))
-                # The load bus is a register behind the retirement.
-                if retiring:
-                    self.retired.append((cycle - 1, len(self.loads)))
-                retiring = ctx.get(unit.unit.retire)
+                if ctx.get(unit.unit.retire):
+                    self.retired.append((cycle, len(self.loads)))
                 if ctx.get(unit.unit.fault):
                     self.faults.append((cycle, Fault(ctx.get(unit.unit.fault)), ctx.get(unit.unit.fault_pc)))
                 self.active.append(ctx.get(unit.unit.active))

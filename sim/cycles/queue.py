@@ -69,7 +69,7 @@ class UnitQueue:
             if len(self._loads) == len(self.pushed):
                 return None
             self._held, cycle = self.pushed[len(self._loads)]
-            self._loads.append(cycle + 2 if cycle + 2 > self._left else self._left)
+            self._loads.append(cycle + 2 if cycle + 2 > self._left + 1 else self._left + 1)
         _, opcode, _, _, wait0, wait1, _ = instruction = self._held
         # Waits are looked at in the cycle after the load and met in the next at the earliest.
         left = self._loads[-1] + 2
