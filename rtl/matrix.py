@@ -80,8 +80,8 @@ class VectorGenerator(Component):
         m = Module()
         settings = {r.name: Signal(r.width, name=r.name) for r in CONFIG[Unit.MATRIX]}
 
-        # The instruction that comes next waits in `ahead`. The queue behind does not see whether it is being taken: that
-        # is known late in the cycle, and an instruction comes every third cycle at most.
+        # The instruction that comes next waits in `ahead`. The queue behind does not see whether it is being taken:
+        # that is known late in the cycle, and an instruction comes every third cycle at most.
         ahead = Signal(IssueLayout(), reset_less=True)
         ahead_valid = Signal()
         take = Signal()

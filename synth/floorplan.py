@@ -1,8 +1,8 @@
 """The floor plan: which block of the FPGA each memory and multiplier takes, decided before nextpnr places the rest.
 
 Where nearly all blocks of a part are in use, nextpnr 0.11 moves them from where the wires would have them to free ones
-late and one by one, which makes wires half as long again (docs/decisions/0015). Here blocks and logic are placed together,
-roughly, and each kind of block is dealt out as an assignment problem in every round.
+late and one by one, which makes wires half as long again (docs/decisions/0015). Here blocks and logic are placed
+together, roughly, and each kind of block is dealt out as an assignment problem in every round.
 
 Source of the method: M.-C. Kim, D.-J. Lee, I. Markov, "SimPL: An Effective Placement Algorithm", ICCAD 2010.
 """
@@ -109,7 +109,8 @@ def floor_plan(module, floor, progress=None):
             for axis in (0, 1):
                 at[axis][fixed] = room[axis][fixed]
         room = [axis.copy() for axis in at]
-        room[0][logic], room[1][logic] = spread(at[0][logic], at[1][logic], areas, (1, floor.width - 1, 1, floor.height - 1))
+        room[0][logic], room[1][logic] = spread(at[0][logic], at[1][logic], areas,
+                                                (1, floor.width - 1, 1, floor.height - 1))
         # The structure of the array holds until the rest has found its place around it.
         late = turn >= _ROUNDS // 2
         if late:
@@ -144,8 +145,8 @@ def _nets(cells):
 
 
 def _array_sites(names, multipliers, sites):
-    """Multipliers of the systolic array to numbers of sites that keep its shape: columns side by side, the cells of each
-    one below the other, several to a row of sites. Empty if the array is too large for that.
+    """Multipliers of the systolic array to numbers of sites that keep its shape: columns side by side, the cells of
+    each one below the other, several to a row of sites. Empty if the array is too large for that.
     """
     rows = {}
     for number, (x, y) in enumerate(sites.values()):

@@ -34,8 +34,8 @@ class Hypergraph:
     def solve(self, positions, anchors, pull):
         """Positions of shorter wires, with each cell pulled to its anchor with a force.
 
-        One step of quadratic placement. Springs join all pins of a net to its outermost two: their energy at `positions`
-        is the length of the net (P. Spindler et al., "Kraftwerk2", IEEE Trans. CAD 27 (2008)).
+        One step of quadratic placement. Springs join all pins of a net to its outermost two: their energy at
+        `positions` is the length of the net (P. Spindler et al., "Kraftwerk2", IEEE Trans. CAD 27 (2008)).
         """
         pins = self._pins[self._sorted(positions)]
         low, high = pins[self._first][self._net], pins[self._first + self._sizes - 1][self._net]
@@ -56,7 +56,7 @@ class Hypergraph:
         return solution
 
     def growth(self, positions, cells, candidates):
-        """By how much wires grow if one of some cells goes to one of some places and all others stay: cells x places."""
+        """How much wires grow if one of some cells goes to one of some places and all others stay: cells x places."""
         order = self._sorted(positions)
         places = positions[self._pins[order]]
         last = self._first + self._sizes - 1

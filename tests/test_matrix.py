@@ -214,8 +214,8 @@ def test_tiles_of_one_vector_take_rows_cycles_each():
 
 
 def test_instructions_and_passes_follow_without_a_gap():
-    """From the second tile on: all have at least `rows` vectors, so that the next is loaded in time, and at least two, so
-    that the next instruction is at hand."""
+    """From the second tile on: all have at least `rows` vectors, so that the next is loaded in time, and at least two,
+    so that the next instruction is at hand."""
     c = config(4, 4)
     program = [setting(x_stride=4, y_stride=16), setting(pass0_count=2, pass1_count=2), setting(pass0_stride=1),
                multiply(length=4), multiply(length=5), convolve(x_count=2, y_count=2), convolve(x_count=3, y_count=2),

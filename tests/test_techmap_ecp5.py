@@ -1,4 +1,4 @@
-"""Carry cells of ECP5 with inputs at 0 are rewritten for ones, which cost no wire: proved by yosys' model of the cell."""
+"""Carry cells of ECP5 with inputs at 0 are rewritten for ones, which cost no wire: proved by yosys' model of a cell."""
 
 import re
 from itertools import product
@@ -13,6 +13,7 @@ MODELS = "read_verilog -sv -overwrite +/ecp5/cells_sim.v; "
 PROOF = ("hierarchy; proc; flatten -wb; miter -equiv -flatten gold gate both; sat -verify -prove trigger 0 both; ")
 
 # Tables of yosys' adders, comparers and row pairs, and some of no sense.
+PINS = ("A0", "B0", "C0", "D0", "A1", "B1", "C1", "D1")
 TABLES = (0x96AA, 0xA566, 0x7888, 0x8777, 0x1234, 0xBEEF)
 
 
@@ -21,7 +22,7 @@ def cells(name, variants):
     lines = [f"module {name}(input [8:0] in, output [{3 * len(variants) - 1}:0] out);"]
     for i, (table0, table1, inputs) in enumerate(variants):
         pins = ", ".join(f".{pin}({value if value != 'free' else f'in[{k}]'})"
-                         for k, (pin, value) in enumerate(zip(("A0", "B0", "C0", "D0", "A1", "B1", "C1", "D1"), inputs)))
+                         for k, (pin, value) in enumerate(zip(PINS, inputs)))
         lines.append(f"CCU2C #(.INIT0({table0}), .INIT1({table1}), .INJECT1_0(\"NO\"), .INJECT1_1(\"NO\")) cell{i} "
                      f"(.CIN(in[8]), {pins}, .S0(out[{3 * i}]), .S1(out[{3 * i + 1}]), .COUT(out[{3 * i + 2}]));")
     return "\n".join((*lines, "endmodule"))
@@ -36,8 +37,9 @@ def variants(tables=TABLES):
 def prove(folder, gold, gate):
     (folder / "gold.v").write_text(gold)
     (folder / "gate.v").write_text(gate)
-    run("yosys", ["-p", f"read_verilog -sv gold.v; read_verilog -sv gate.v; techmap -map {TECHMAP} gate; opt_expr gate; "
-                        f"write_rtlil gate.il; {MODELS}{PROOF}"], folder, "proof.log")
+    run("yosys", ["-p", f"read_verilog -sv gold.v; read_verilog -sv gate.v; techmap -map {TECHMAP} gate; "
+                        "opt_expr gate; select gate; write_rtlil -selected gate.il; select -clear; "
+                        f"{MODELS}{PROOF}"], folder, "proof.log")
     return (folder / "gate.il").read_text()
 
 
