@@ -57,7 +57,7 @@ def test_more_blocks_than_sites_are_refused():
 def test_progress_tells_the_wires():
     lines = []
     floor_plan(ring(4, "DP16KD"), FLOOR, lines.append)
-    assert len(lines) == 6 and "round 60 of 60" in lines[-1]
+    assert len(lines) == 4 and "floor plan 4 of 4: wires " in lines[-1]
 
 
 def test_the_floors_have_the_blocks_of_the_parts():
