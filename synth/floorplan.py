@@ -165,7 +165,7 @@ def _array_sites(names, multipliers, sites):
     columns = {}
     for cell in multipliers:
         # A band of columns is two of half the width: near is west, see `systolith.rtl.array.ArrayBand`.
-        if found := re.search(r"\.array\.cells\.((?:near\.|far\.)*)column\.cell(\d+)\.", names[cell]):
+        if found := re.search(r"(?:^|\.)cells\.((?:near\.|far\.)*)column\.cell(\d+)\.", names[cell]):
             path = found[1].replace("near", "0").replace("far", "1")
             columns.setdefault(path, {})[int(found[2])] = int(cell)
     if not columns:
