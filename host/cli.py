@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 import numpy as np
 from systolith.rtl import isa
+from systolith.rtl.assembly import disassemble
 from systolith.rtl.config import PRESETS, Config
 
 from .cli_common import DefaultGroup, as_command, json_option, print_json, progress
@@ -184,7 +185,7 @@ def compile(model, output, config_name, as_json):
 @as_command
 def disasm(program, as_json):
     """List the instructions of a PROGRAM file."""
-    lines = [(number // isa.INSTRUCTION_BYTES, isa.disassemble(code[number:number + isa.INSTRUCTION_BYTES]))
+    lines = [(number // isa.INSTRUCTION_BYTES, disassemble(code[number:number + isa.INSTRUCTION_BYTES]))
              for code in Program.load(program).instructions for number in range(0, len(code), isa.INSTRUCTION_BYTES)]
     if as_json:
         print_json({"instructions": [line for _, line in lines]})

@@ -40,7 +40,9 @@ class SerialDevice:
             self._port = serial.Serial(self._name, baud, timeout=timeout, write_timeout=timeout, exclusive=True)
         except (OSError, ValueError) as error:
             raise DeviceError(_advice(self._name, error)) from None
-        # An FTDI bridge otherwise holds a short answer back for 16 ms. Not every port and system knows the mode.
+        # An FTDI bridge otherwise holds a short answer back for 16 ms. It works without, slower: pyserial raises
+        # ValueError where the driver has no such mode (pseudo-terminals), NotImplementedError on systems other than
+        # Linux, and has no such method on Windows.
         with contextlib.suppress(ValueError, NotImplementedError, AttributeError):
             self._port.set_low_latency_mode(True)
 

@@ -92,12 +92,11 @@ def floor_plan(module, floor, progress=None):
         if len(cells) > len(sites[kind]):
             raise ValueError(f"{len(cells)} {kind} do not fit the {len(sites[kind])} blocks of the part")
     is_block = np.isin(kinds, list(floor.sites))
-    logic = np.flatnonzero(~is_block)
-    areas = np.array([_AREAS.get(kind, 0.1) for kind in kinds[logic]])
+    areas = np.array([_AREAS.get(kind, 0.1) for kind in kinds])
     array = _array_sites(names, blocks["MULT18X18D"], floor.sites["MULT18X18D"])
     plans = []
     for start in range(1, _STARTS + 1):
-        plans.append(_place(graph, floor, blocks, sites, is_block, logic, areas, array, start))
+        plans.append(_place(graph, floor, blocks, sites, is_block, areas, array, start))
         if progress is not None:
             progress(f"floor plan {start} of {_STARTS}: wires {plans[-1][0]:,.0f} tiles")
     _, best = min(plans, key=lambda plan: plan[0])
@@ -105,8 +104,9 @@ def floor_plan(module, floor, progress=None):
     return {names[cell]: bels[kind][site] for kind, taken in best.items() for cell, site in taken.items()}
 
 
-def _place(graph, floor, blocks, sites, is_block, logic, areas, held, start):
+def _place(graph, floor, blocks, sites, is_block, areas, held, start):
     """Length of the wires and, by kind, sites of all blocks, from one random beginning."""
+    logic = np.flatnonzero(~is_block)
     random = np.random.default_rng(start)
     at = [size * random.uniform(0.4, 0.6, len(is_block)) for size in (floor.width, floor.height)]
     room = [axis.copy() for axis in at]
@@ -122,7 +122,7 @@ def _place(graph, floor, blocks, sites, is_block, logic, areas, held, start):
             for axis in (0, 1):
                 at[axis][fixed] = room[axis][fixed]
         room = [axis.copy() for axis in at]
-        room[0][logic], room[1][logic] = spread(at[0][logic], at[1][logic], areas,
+        room[0][logic], room[1][logic] = spread(at[0][logic], at[1][logic], areas[logic],
                                                 (1, floor.width - 1, 1, floor.height - 1))
         # The structure of the array holds until the rest has found its place around it.
         late = turn >= _ROUNDS // 2

@@ -6,6 +6,7 @@ from collections import Counter
 import cocotb
 import numpy as np
 from systolith.rtl import isa
+from systolith.rtl.assembly import assemble
 from systolith.rtl.isa import Fault
 from systolith.rtl.packets import COUNTERS, INFO, MAGIC, STATUS, Kind, Reason, Space, State, unpack_fields, word_bytes
 from systolith.sim import coverage
@@ -82,7 +83,7 @@ async def tiny_program(dut):
     await pair.load(Space.WEIGHTS, tile.tobytes() + parameters.tobytes())
     await pair.load(Space.UNIFIED_BUFFER, rng.bytes(5 * config.rows))
     before = pair.model.unified_buffer.copy()
-    await pair.run(isa.assemble(f"""
+    await pair.run(assemble(f"""
         Read_Weights address=0 count={config.rows}
         Read_Weights destination=activation address={config.rows} count=9
         Set_Configuration unit=activation minimum=-128 maximum=127
@@ -135,7 +136,7 @@ async def the_last_legal_address_and_the_next(dut):
     await pair.random_program(pair.told.seed, length=20)  # first contents for all memories
     for text, last, fault in edges(pair.config):
         for number, expected in ((last, Fault.NONE), (last + 1, fault)):
-            status = await pair.run(isa.assemble(text.format(number)) + halt, 3, bytes(8))
+            status = await pair.run(assemble(text.format(number)) + halt, 3, bytes(8))
             assert status["fault"] == expected, (text, number, status)
         await pair.compare()
     await pair.random_program(pair.told.seed + 1, length=40)
@@ -148,16 +149,16 @@ async def programs_that_fail(dut):
     depth, illegal = pair.config.instruction_depth, Fault.ILLEGAL_INSTRUCTION
     for program, pc, fault in (
             *((bytes([opcode]) + bytes(15), 1, illegal) for opcode in range(max(isa.TABLE) + 1, 32)),
-            (isa.assemble("Nop wait0=6:0"), 2, illegal), (isa.assemble("Synchronise unit=7"), 2, illegal),
-            (isa.assemble("Activate columns=0"), 2, illegal),
-            (isa.assemble(f"Activate columns={pair.config.cols + 1}"), 2, illegal),
-            (isa.assemble("Vector function=7 columns=1"), 2, illegal),
-            (isa.assemble(f"Read_Weights destination=activation slot={pair.config.parameter_slots}"), 2, illegal),
-            (isa.assemble("Nop\nNop"), depth - 2, Fault.PROGRAM_END)):
+            (assemble("Nop wait0=6:0"), 2, illegal), (assemble("Synchronise unit=7"), 2, illegal),
+            (assemble("Activate columns=0"), 2, illegal),
+            (assemble(f"Activate columns={pair.config.cols + 1}"), 2, illegal),
+            (assemble("Vector function=7 columns=1"), 2, illegal),
+            (assemble(f"Read_Weights destination=activation slot={pair.config.parameter_slots}"), 2, illegal),
+            (assemble("Nop\nNop"), depth - 2, Fault.PROGRAM_END)):
         status = await pair.run(program, pc)
         assert status["fault"] == fault, (program, status)
         assert unpack_fields(STATUS, await pair.chip.command(Kind.STATUS)) == status
-    status = await pair.run(isa.assemble("Nop\nMatrix_Multiply length=1 wait0=weight:1\nHalt"))
+    status = await pair.run(assemble("Nop\nMatrix_Multiply length=1 wait0=weight:1\nHalt"))
     assert status["fault"] == Fault.DEADLOCK
     await pair.random_program(pair.told.seed, length=40)
 

@@ -6,7 +6,8 @@ import struct
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
-from systolith.rtl import isa, packets
+from systolith.rtl import packets
+from systolith.rtl.assembly import assemble
 from systolith.rtl.compact_requantise import CompactRequantise
 from systolith.rtl.config import Config, ConfigError
 from systolith.rtl.isa import Fault
@@ -78,10 +79,10 @@ FAULTS = {
 @pytest.mark.parametrize("text, fault, address", FAULTS.values(), ids=FAULTS.keys())
 def test_faults_name_their_instruction_and_the_next_run_works(text, fault, address):
     async def testbench(chip):
-        await chip.write(Space.INSTRUCTIONS, 0, isa.assemble(text))
+        await chip.write(Space.INSTRUCTIONS, 0, assemble(text))
         status = await run(chip)
         assert (status["state"], status["fault"], status["fault_address"]) == (State.FAULTED, fault, address)
-        await chip.write(Space.INSTRUCTIONS, 0, isa.assemble("Halt"))
+        await chip.write(Space.INSTRUCTIONS, 0, assemble("Halt"))
         assert (await run(chip))["state"] == State.HALTED
 
     simulate(testbench, SMALL)
@@ -102,7 +103,7 @@ def test_reset_stops_a_program_that_waits_for_ever():
 def test_the_cycle_model_refuses_a_program_that_never_halts():
     for text in ("Matrix_Multiply length=1 switch=1\nHalt", "Read_Weights count=5\nHalt", "Nop wait0=matrix:1\nHalt"):
         with pytest.raises(CycleModelError, match="never halts"):
-            CycleModel(SMALL).predict(isa.assemble(text), np.zeros((256, 4), np.uint8))
+            CycleModel(SMALL).predict(assemble(text), np.zeros((256, 4), np.uint8))
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4])

@@ -11,9 +11,10 @@ from systolith.host.compiler.compile import compile_graph
 from systolith.host.driver import ChipFault, Driver
 from systolith.host.session import Session
 from systolith.host.tflite import load
+from systolith.rtl.assembly import assemble
 from systolith.rtl.config import PRESETS, Config
 from systolith.rtl.errors import UserError
-from systolith.rtl.isa import INSTRUCTION_BYTES, Opcode, Unit, assemble, decode, encode
+from systolith.rtl.isa import INSTRUCTION_BYTES, Opcode, Unit, decode, encode
 from systolith.rtl.packets import COUNTERS, STATUS, Kind, Space, unpack_fields
 from systolith.sim.cycle_device import CycleDevice
 from systolith.sim.cycles import CycleModel, CycleModelError

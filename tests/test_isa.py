@@ -4,7 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from systolith.rtl import isa
-from systolith.rtl.isa import CONFIG, TABLE, IsaError, Opcode, Unit, assemble, decode, disassemble, encode
+from systolith.rtl.assembly import assemble, disassemble
+from systolith.rtl.isa import CONFIG, TABLE, IsaError, Opcode, Unit, decode, encode
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 

@@ -6,7 +6,8 @@ from collections import deque
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
-from systolith.rtl import isa, packets
+from systolith.rtl import packets
+from systolith.rtl.assembly import assemble
 from systolith.rtl.config import Config
 from systolith.rtl.isa import Fault
 from systolith.rtl.packets import Kind, PacketReader, Reason, Space, State
@@ -69,7 +70,7 @@ class Chip:
 
     async def run(self, text, address=0):
         """Assembles, loads and starts a program."""
-        await self.write(Space.INSTRUCTIONS, address, isa.assemble(text))
+        await self.write(Space.INSTRUCTIONS, address, assemble(text))
         await self.command(Kind.RUN, struct.pack("<I", address))
 
     async def stopped(self):
@@ -253,7 +254,7 @@ def test_external_weight_memory():
         await chip.write(Space.WEIGHTS, 5, tile[::-1].tobytes())
         await chip.write(Space.WEIGHTS, 20, parameter_rows([0] * 4, [1 << 30] * 4, [1 - 8] * 4))
         await chip.write(Space.UNIFIED_BUFFER, 0, vector.tobytes())
-        await chip.write(Space.INSTRUCTIONS, 10, isa.assemble("""
+        await chip.write(Space.INSTRUCTIONS, 10, assemble("""
             Read_Weights address=5 count=4
             Read_Weights destination=activation address=20 count=9
             Set_Configuration unit=activation minimum=-128 maximum=127
