@@ -13,7 +13,7 @@ from systolith.rtl.uart import DEFAULT_BAUD
 
 from .boards import BoardError
 from .report import clocks, critical_path, places_in_log, resources_by_module, utilisation
-from .stages import FAMILIES, pack, place_and_route, plan_floor, synthesise
+from .stages import FAMILIES, arrange, pack, place_and_route, synthesise
 from .tools import ToolError, version
 from .top import TOP, prepare
 
@@ -69,15 +69,14 @@ def build(board, folder, *, config=None, freq=None, baud=DEFAULT_BAUD, seed=1, p
     design = prepare(board, config, freq, baud)
     folder.mkdir(parents=True, exist_ok=True)
     versions = [version(tool) for tool in family.tools]
-    synthesis_key = _key(design.chip, design.top, repr(part), versions[0], package_version("systolith"))
+    synthesis_key = _key(design.chip, design.top, repr(part), repr(family), versions[0], package_version("systolith"))
 
     def make_netlist():
         netlist = synthesise(design.chip, TOP, part, folder, rtlil=design.top,
                              progress=lambda line: progress("synthesise", line))
         modules = resources_by_module(json.loads(netlist.read_text()), TOP, part.family)
         (folder / "modules.json").write_text(json.dumps(modules))
-        if part.floor:
-            plan_floor(part, folder, progress=lambda line: progress("plan floor", line))
+        arrange(part, folder, progress=lambda line: progress("plan floor", line))
 
     def make_bitstream():
         _cached(synthesis_key, folder, ("top.json", "modules.json", "synthesis.log"), make_netlist)

@@ -4,9 +4,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from .global_nets import promote
 from .tools import ToolError, run
 
-__all__ = ["FAMILIES", "Family", "Part", "pack", "place_and_route", "plan_floor", "synthesise"]
+__all__ = ["FAMILIES", "Family", "Part", "arrange", "pack", "place_and_route", "synthesise"]
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class Family:
         The file that it makes.
     techmap : str
         File in ``techmap/`` by which cells of the netlist are rewritten, if any.
+    global_nets : int
+        How many control nets `systolith.synth.global_nets` puts onto the global network.
     """
     synthesis: str
     router: str
@@ -40,6 +43,7 @@ class Family:
     packer: tuple
     bitstream: str
     techmap: str = ""
+    global_nets: int = 0
 
     @property
     def tools(self):
@@ -49,7 +53,8 @@ class Family:
 
 FAMILIES = {
     "ecp5": Family("synth_ecp5", "nextpnr-ecp5", ("--lpf", "{}"), "lpf", ("--textcfg", "top.config"),
-                   ("ecppack", "--compress", "top.config", "top.bit"), "top.bit", techmap="ecp5.v"),
+                   ("ecppack", "--compress", "top.config", "top.bit"), "top.bit", techmap="ecp5.v",
+                   global_nets=12),
     # Without -dsp, which takes the SB_MAC16 of our cells for products that it has found, and drops their settings.
     "ice40": Family("synth_ice40 -device u -spram", "nextpnr-ice40", ("--pcf", "{}"), "pcf", ("--asc", "top.asc"),
                     ("icepack", "top.asc", "top.bin"), "top.bin"),
@@ -128,13 +133,13 @@ def synthesise(verilog, top, part, folder, *, rtlil="", options="", progress=Non
     return folder / "modules.netlist.json"
 
 
-def plan_floor(part, folder, *, progress=None):
-    """Gives the memories and multipliers of ``top.json``, the netlist in a build folder, their places.
+def arrange(part, folder, *, progress=None):
+    """Decides for ``top.json``, the netlist in a build folder, what nextpnr would decide badly: which control nets are
+    global, and for a part with a floor, where its memories and multipliers are.
 
     Parameters
     ----------
     part : Part
-        With a `floor`.
     folder : Path
     progress : callable (line), optional
 
@@ -143,20 +148,29 @@ def plan_floor(part, folder, *, progress=None):
     ToolError
         If scipy is missing.
     """
+    netlist, family = Path(folder) / "top.json", FAMILIES[part.family]
+    if not (family.global_nets or part.floor):
+        return
+    design = json.loads(netlist.read_text())
+    module = max(design["modules"].values(), key=lambda module: len(module["cells"]))
+    promote(module, family.global_nets)
+    if part.floor:
+        _plan_floor(module, part.floor, progress)
+    netlist.write_text(json.dumps(design))
+
+
+def _plan_floor(module, floor, progress):
+    """Gives the blocks of a netlist their places."""
     try:
         from .floorplan import FLOORS, floor_plan
     except ModuleNotFoundError as error:
         raise ToolError(f"planning the floor needs {error.name}, which `pip install {error.name}` installs") from None
-    netlist = Path(folder) / "top.json"
-    design = json.loads(netlist.read_text())
-    module = max(design["modules"].values(), key=lambda module: len(module["cells"]))
     try:
-        plan = floor_plan(module, FLOORS[part.floor], progress)
+        plan = floor_plan(module, FLOORS[floor], progress)
     except ValueError:
         return  # more blocks than there are: nextpnr says of everything how much
     for cell, site in plan.items():
         module["cells"][cell].setdefault("attributes", {})["BEL"] = site
-    netlist.write_text(json.dumps(design))
 
 
 def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(), progress=None):

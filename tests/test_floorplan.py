@@ -11,7 +11,7 @@ from systolith.rtl.verilog import convert
 from systolith.synth.cells import CELLS
 from systolith.synth.floorplan import FLOORS, Floor, _array_sites, floor_plan
 from systolith.synth.hypergraph import Hypergraph, spread
-from systolith.synth.stages import Part, place_and_route, plan_floor, synthesise
+from systolith.synth.stages import Part, arrange, place_and_route, synthesise
 
 
 def cell(kind, **connections):
@@ -134,7 +134,7 @@ def test_an_array_is_placed_by_its_plan(tmp_path):
     multipliers = [name for name in before if before[name]["type"] == "MULT18X18D"]
     held = _array_sites(multipliers, range(len(multipliers)), FLOORS["25k"].sites["MULT18X18D"])
     assert len(held) == 8  # 4 columns of 2 cells; the other 2 correct the sums
-    plan_floor(part, tmp_path)
+    arrange(part, tmp_path)
     after = json.loads((tmp_path / "top.json").read_text())["modules"]["top"]["cells"]
     assert all(after[name]["attributes"]["BEL"] in FLOORS["25k"].sites["MULT18X18D"] for name in multipliers)
     report = place_and_route(part, tmp_path, freq=50)

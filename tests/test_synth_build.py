@@ -35,8 +35,8 @@ def stages(monkeypatch, tmp_path):
         (folder / "synthesis.log").write_text("")
         return Path(shutil.copy(REPORTS / "ecp5.netlist.json", folder / "top.json"))
 
-    def plan_floor(part, folder, **_):
-        called.append("plan")
+    def arrange(part, folder, **_):
+        called.append("arrange")
 
     def place_and_route(part, folder, **_):
         called.append("route")
@@ -47,7 +47,7 @@ def stages(monkeypatch, tmp_path):
         called.append("pack")
         (folder / "top.bit").write_bytes(b"bits")
 
-    for function in synthesise, plan_floor, place_and_route, pack:
+    for function in synthesise, arrange, place_and_route, pack:
         monkeypatch.setattr(build_module, function.__name__, function)
     monkeypatch.setattr(build_module, "version", lambda tool: f"{tool} 1")
     monkeypatch.setattr(build_module, "prepare", lambda board, config, freq, baud: Design(
@@ -58,7 +58,7 @@ def stages(monkeypatch, tmp_path):
 def test_the_report(stages, tmp_path):
     seen = []
     report = build(BOARDS["ulx3s-85f"], tmp_path / "out", progress=lambda stage, line: seen.append(stage))
-    assert stages == ["synthesise", "plan", "route", "pack"] and seen == ["elaborate"]
+    assert stages == ["synthesise", "arrange", "route", "pack"] and seen == ["elaborate"]
     assert set(report) >= {"board", "config", "macs", "fmax_mhz", "peak_gops", "lut", "ff", "dsp", "bram",
                            "critical_path"}
     assert report["board"] == report["config"] == "ulx3s-85f" and report["macs"] == 256
@@ -71,7 +71,7 @@ def test_the_same_is_built_once(stages, tmp_path):
     board = BOARDS["ulx3s-85f"]
     first = build(board, tmp_path / "a")
     again = build(board, tmp_path / "b")
-    assert stages == ["synthesise", "plan", "route", "pack"]
+    assert stages == ["synthesise", "arrange", "route", "pack"]
     assert (tmp_path / "b" / "top.bit").read_bytes() == b"bits"
     assert {**first, "bitstream": ""} == {**again, "bitstream": ""}
 
@@ -84,7 +84,7 @@ def test_another_seed_needs_no_synthesis_and_another_chip_does(stages, tmp_path)
     assert stages == ["route", "pack"]
     stages.clear()
     build(board, tmp_path, config=PRESETS["pico"])
-    assert stages == ["synthesise", "plan", "route", "pack"]
+    assert stages == ["synthesise", "arrange", "route", "pack"]
 
 
 def test_a_clock_that_was_missed_is_told(stages, tmp_path):

@@ -1,0 +1,48 @@
+"""Clock enables and resets of many flip-flops on the FPGA's global network, where wires are short whatever they span."""
+
+from collections import Counter
+
+__all__ = ["promote"]
+
+_PORTS = ("CE", "LSR")
+
+
+def promote(module, most, least=100):
+    """Puts the control nets of the most flip-flops behind a global buffer (DCCA of ECP5).
+
+    nextpnr 0.11 does this for clocks only; what is behind a buffer in the netlist it routes as a clock. Such a net no
+    longer counts for the placement either.
+
+    Parameters
+    ----------
+    module : dict
+        The flattened top module of yosys' JSON; is changed.
+    most : int
+        How many nets at most: the part has 16 global networks, of which clocks need some.
+    least : int
+        How many flip-flops at least.
+
+    Returns
+    -------
+    dict
+        By name of each buffer the number of its flip-flops.
+    """
+    cells = module["cells"]
+    ports = [(cell["connections"], port) for cell in cells.values() if cell["type"] == "TRELLIS_FF"
+             for port in _PORTS if isinstance(cell["connections"].get(port, [""])[0], int)]
+    sinks = Counter(connections[port][0] for connections, port in ports)
+    fresh = 1 + max((bit for net in module["netnames"].values() for bit in net["bits"] if isinstance(bit, int)),
+                    default=0)
+    promoted = {net: fresh + i for i, (net, count) in enumerate(sinks.most_common(most)) if count >= least}
+    for connections, port in ports:
+        net = connections[port][0]
+        connections[port] = [promoted.get(net, net)]
+    buffers = {}
+    for net, behind in promoted.items():
+        name = f"global_net{behind - fresh}"
+        cells[name] = {"hide_name": 0, "type": "DCCA", "parameters": {}, "attributes": {},
+                       "port_directions": {"CLKI": "input", "CE": "input", "CLKO": "output"},
+                       "connections": {"CLKI": [net], "CE": ["1"], "CLKO": [behind]}}
+        module["netnames"][name] = {"hide_name": 0, "bits": [behind], "attributes": {}}
+        buffers[name] = sinks[net]
+    return buffers
