@@ -15,9 +15,9 @@ __all__ = ["UnitQueue"]
 class UnitQueue(wiring.Component):
     """Keeps the instructions of a unit in order and offers each once its waits hold.
 
-    Behind a FIFO come two registers: the *held* instruction, whose waits are looked at, and the *offered* one. So an
-    instruction whose waits hold is already offered while the unit is busy with the one before it. `Synchronise` ends in
-    the held register.
+    Behind a FIFO come two registers: the *held* instruction, whose waits are looked at, and the *offered* one. So the
+    waits of an instruction are done with while the unit is busy with the one before it, and it is offered two cycles after
+    that one was taken. `Synchronise` ends in the held register.
 
     Parameters
     ----------
@@ -72,9 +72,10 @@ class UnitQueue(wiring.Component):
             fifo.w_en.eq(self.push.valid),
             self.push.ready.eq(fifo.w_rdy),
             synchronise.eq(field(held.word, Opcode.SYNCHRONISE, "opcode") == Opcode.SYNCHRONISE),
-            free.eq(~offered_valid | self.issue.ready),
+            # Not in the cycle in which the unit takes what is offered: whether it does is known late, and it is far.
+            free.eq(~offered_valid),
             leave.eq(held_valid & waits.met & (synchronise | free)),
-            # Not in the cycle in which `held` leaves: whether it does is known late, and the FIFO is far.
+            # Nor in the cycle in which `held` leaves.
             load.eq(fifo.r_rdy & ~held_valid),
             fifo.r_en.eq(load),
             waits.head.eq(held.word[:HEAD_BITS]),
@@ -90,6 +91,8 @@ class UnitQueue(wiring.Component):
 
         with m.If(free):
             m.d.sync += [offered.eq(held), offered_valid.eq(leave & ~synchronise)]
+        with m.Elif(self.issue.ready):
+            m.d.sync += offered_valid.eq(0)
         with m.If(load):
             m.d.sync += [held.eq(fifo.r_data), held_valid.eq(1)]
         with m.Elif(leave):

@@ -82,7 +82,7 @@ class UnitQueue:
             self._left = left
             self._settled += 1
             return self.next()
-        self._left = left = left if left > self._accepted else self._accepted
+        self._left = left = left if left > self._accepted else self._accepted + 1
         return instruction, left + 1
 
     def _wait(self, wait0, wait1, earliest):
