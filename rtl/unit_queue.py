@@ -16,8 +16,8 @@ class UnitQueue(wiring.Component):
     """Keeps the instructions of a unit in order and offers each once its waits hold.
 
     Behind a FIFO come two registers: the *held* instruction, whose waits are looked at, and the *offered* one. So the
-    waits of an instruction are done with while the unit is busy with the one before it, and it is offered two cycles after
-    that one was taken. `Synchronise` ends in the held register.
+    waits of an instruction are done with while the unit is busy with the one before it, and it is offered two cycles
+    after that one was taken. `Synchronise` ends in the held register.
 
     Parameters
     ----------

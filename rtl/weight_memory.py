@@ -21,8 +21,9 @@ class WeightMemory(wiring.Component):
     Members
     -------
     read : In(MemoryRead(28, 8 * cols))
+        The row at `address`, whether `en` is high or not.
     write : In(MemoryWrite(28, 8 * cols))
-        Both in range.
+        In range, as what is read.
 
     Latency
     -------
@@ -40,7 +41,8 @@ class WeightMemory(wiring.Component):
             shape=8 * self._config.cols, depth=self._config.weight_memory_rows, init=[], attrs={"no_rw_check": 1})
         read, write = rows.read_port(), rows.write_port()
         m.d.comb += [
-            read.en.eq(self.read.en), read.addr.eq(self.read.address), self.read.data.eq(read.data),
+            # It reads in any case: who asks knows when, and an enable of all blocks is a slow wire.
+            read.en.eq(1), read.addr.eq(self.read.address), self.read.data.eq(read.data),
             # The host's words come from afar and go to all blocks: a register between.
             *(port.eq(delayed(m, value, 1)) for port, value in (
                 (write.en, self.write.en), (write.addr, self.write.address), (write.data, self.write.data))),

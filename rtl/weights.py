@@ -40,14 +40,15 @@ class WeightUnit(wiring.Component):
     Latency
     -------
     An instruction's first row is asked for in the cycle after its issue; instructions follow each other without a lost
-    cycle. A row from on-chip memory is delivered, the last one with `retire`, DELIVERY cycles after it is asked for.
+    cycle. A row from on-chip memory is delivered, the last one with `retire`, DELIVERY cycles after it is asked for: to
+    the FIFO in that cycle, to `load` in the next.
     """
 
     #: Rows asked for and not yet delivered: one a cycle over a memory latency of as many cycles.
     OUTSTANDING = 256
     #: Instructions whose rows are outstanding.
     INSTRUCTIONS = 8
-    DELIVERY = 2
+    DELIVERY = 3
 
     def __init__(self, config):
         self._config = config
@@ -100,12 +101,13 @@ class WeightUnit(wiring.Component):
                          to_array.eq(new["destination"] == Destination.ARRAY)]
         m.d.sync += [room.eq(room - (asked & to_array) + taken), outstanding.eq(outstanding + asked - delivered)]
 
-        # The memory; its row is registered, because the output of a deep one comes late.
+        # The memory is large: registers before and behind it.
         row = Signal(8 * config.cols, reset_less=True)
         if config.weight_memory == "sram":
             reading = Signal()
-            m.d.comb += [asked.eq(wanted), self.memory.en.eq(wanted), self.memory.address.eq(address)]
-            m.d.sync += [reading.eq(wanted), delivered.eq(reading), row.eq(self.memory.data)]
+            m.d.comb += asked.eq(wanted)
+            m.d.sync += [self.memory.en.eq(wanted), self.memory.address.eq(address), reading.eq(self.memory.en),
+                         delivered.eq(reading), row.eq(self.memory.data)]
         else:
             m.d.comb += [asked.eq(wanted & self.request.ready), self.request.valid.eq(wanted),
                          self.request.payload.eq(address), self.response.ready.eq(1)]
@@ -125,13 +127,17 @@ class WeightUnit(wiring.Component):
             self.tiles.valid.eq(tile_fifo.r_rdy),
             self.tiles.payload.eq(tile_fifo.r_data),
             tile_fifo.r_en.eq(self.tiles.ready),
+            self.unit.retire.eq(last_delivered | (accepted & empty)),
+            self.unit.active.eq(accepted | asked | (outstanding != 0)),
+        ]
+
+        # The bus goes to many memories all over the chip.
+        m.d.sync += [
             self.load.valid.eq(delivered & (purpose.destination != Destination.ARRAY)),
             self.load.destination.eq(purpose.destination),
             self.load.slot.eq(purpose.slot),
             self.load.index.eq(index),
             self.load.data.eq(row),
-            self.unit.retire.eq(last_delivered | (accepted & empty)),
-            self.unit.active.eq(accepted | asked | (outstanding != 0)),
         ]
 
         with m.If(busy & ~inside & (outstanding == 0) & ~stopped):

@@ -1,4 +1,4 @@
-"""Clock enables and resets of many flip-flops on the FPGA's global network, where wires are short whatever they span."""
+"""Clock enables and resets of many flip-flops on the FPGA's global network, whose wires are fast however long."""
 
 from collections import Counter
 
@@ -18,7 +18,8 @@ def promote(module, most, least=100):
     module : dict
         The flattened top module of yosys' JSON; is changed.
     most : int
-        How many nets at most: the part has 16 global networks, of which clocks need some.
+        How many nets at most. nextpnr routes eight global nets that come from the fabric, the clock one of them, and
+        then forgets about the others.
     least : int
         How many flip-flops at least.
 

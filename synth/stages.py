@@ -54,7 +54,7 @@ class Family:
 FAMILIES = {
     "ecp5": Family("synth_ecp5", "nextpnr-ecp5", ("--lpf", "{}"), "lpf", ("--textcfg", "top.config"),
                    ("ecppack", "--compress", "top.config", "top.bit"), "top.bit", techmap="ecp5.v",
-                   global_nets=12),
+                   global_nets=7),
     # Without -dsp, which takes the SB_MAC16 of our cells for products that it has found, and drops their settings.
     "ice40": Family("synth_ice40 -device u -spram", "nextpnr-ice40", ("--pcf", "{}"), "pcf", ("--asc", "top.asc"),
                     ("icepack", "top.asc", "top.bin"), "top.bin"),

@@ -24,7 +24,8 @@ def read_weights(destination, address, count, slot=0):
 
 
 class Bench:
-    """The unit with a memory whose row i holds i + 1; records what it does in each cycle.
+    """The unit with a memory whose row i holds i + 1; records what it does in each cycle, and for each retirement how
+    many rows the load bus has brought.
 
     `latency(i)` is the time of the external memory's i-th answer, `take(cycle)` whether the array takes a row.
     """
@@ -53,6 +54,7 @@ class Bench:
             if config.weight_memory == "sram":
                 await fill(ctx)
             waiting, answers, answered = list(enumerate(program)), [], 0
+            loaded, retired = [], []  # cycles
             for cycle in range(cycles):
                 ctx.set(unit.unit.issue.valid, bool(waiting))
                 if waiting:
@@ -75,8 +77,9 @@ class Bench:
                 if ctx.get(unit.load.valid):
                     self.loads.append((ctx.get(unit.load.destination), ctx.get(unit.load.slot),
                                        ctx.get(unit.load.index), ctx.get(unit.load.data)))
+                    loaded.append(cycle)
                 if ctx.get(unit.unit.retire):
-                    self.retired.append((cycle, len(self.loads)))
+                    retired.append(cycle)
                 if ctx.get(unit.unit.fault):
                     self.faults.append((cycle, Fault(ctx.get(unit.unit.fault)), ctx.get(unit.unit.fault_pc)))
                 self.active.append(ctx.get(unit.unit.active))
@@ -84,6 +87,8 @@ class Bench:
                     waiting.pop(0)
                 await ctx.tick()
             self.not_issued = len(waiting)
+            # The bus brings the last row in the cycle after the retirement.
+            self.retired = [(end, sum(cycle <= end + 1 for cycle in loaded)) for end in retired]
 
         simulator.add_testbench(bench)
         simulator.run()
@@ -94,7 +99,7 @@ def test_rows_stream_one_a_cycle_across_instructions():
                read_weights(Destination.ARRAY, 7, 1), read_weights(Destination.TABLE, 30, 3)]
     bench = Bench(config(), program, 40)
     asked = [*range(7), *range(20, 29), 7, *range(30, 33)]
-    assert bench.asked == [(1 + i, address) for i, address in enumerate(asked)]
+    assert bench.asked == [(2 + i, address) for i, address in enumerate(asked)]
     assert [row for _, row in bench.tiles] == [*range(1, 9)]
     assert bench.loads == [*((Destination.ACTIVATION, 2, i, 21 + i) for i in range(9)),
                            *((Destination.TABLE, 0, i, 31 + i) for i in range(3))]
