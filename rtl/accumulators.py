@@ -46,8 +46,8 @@ class AccumulatorColumn(Component):
         From the column to the west and, one cycle later, to the east.
     sum : In(signed(width))
         From the array, `SUM_DELAY` cycles after its control.
-    read_en : In(1), read_address : In(range(depth)), read_data : Out(32)
-        Second port; data one cycle after `read_en`.
+    read_address : In(range(depth)), read_data : Out(32)
+        Second port; data one cycle after the address.
 
     Latency
     -------
@@ -63,7 +63,7 @@ class AccumulatorColumn(Component):
         super().__init__({
             "control": In(ColumnControl(depth)), "control_out": Out(ColumnControl(depth)),
             "sum": In(signed(width)),
-            "read_en": In(1), "read_address": In(range(depth)), "read_data": Out(32),
+            "read_address": In(range(depth)), "read_data": Out(32),
         })
 
     @property
@@ -77,7 +77,7 @@ class AccumulatorColumn(Component):
         m.submodules.memory = memory = Memory(shape=32, depth=self.depth, init=[], attrs={"no_rw_check": 1})
         modify, read, write = memory.read_port(), memory.read_port(), memory.write_port()
         m.d.comb += [
-            read.en.eq(self.read_en),
+            read.en.eq(1),  # who asks knows when; an enable of all blocks is a slow wire
             read.addr.eq(self.read_address),
             self.read_data.eq(read.data),
         ]
@@ -125,8 +125,8 @@ class Accumulators(Component):
     sums : In(sum_width(rows) * cols)
         As from `SystolicArray`: column c is c cycles later than column 0.
     read : In(MemoryRead(14, 32 * cols))
-        Port of the activation unit: a row, column c in bits 32*c, one cycle after `en`; the address is below
-        accumulator_depth.
+        Port of the activation unit: a row, column c in bits 32*c, one cycle after its address, `en` or not; the address
+        is below accumulator_depth where the row matters.
 
     Latency
     -------
@@ -173,7 +173,6 @@ class Accumulators(Component):
             m.d.comb += [
                 column.control.eq(control),
                 column.sum.eq(self.sums.word_select(c, width).as_signed()),
-                column.read_en.eq(self.read.en),
                 column.read_address.eq(self.read.address),
                 self.read.data.word_select(c, 32).eq(column.read_data),
             ]

@@ -1,5 +1,8 @@
 """The unified buffer: bytes in banks, so that any run of consecutive ones is one access."""
 
+from functools import reduce
+from operator import or_
+
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -63,19 +66,20 @@ class UnifiedBuffer(wiring.Component):
     -------
     matrix_read : In(BufferRead(rows))
     vector_read : In(BufferRead(cols))
-        `data` comes out of a rotator, not out of registers.
     host_read : In(stream of byte addresses), host_data : Out(stream of 8 * cols bits)
         The `cols` bytes from that address (those behind the end of the buffer are arbitrary), one answer a request.
         A request waits for a cycle without `vector_read.en` and until the answer before it was taken.
     activation_write : In(BufferWrite(cols))
     vector_write : In(BufferWrite(cols))
     host_write : In(stream of address and data), one byte, in range
-        Writes in this order of priority; the vector unit's is at most a cycle late, the host's waits.
+        Writes in this order of priority; the vector unit's is at most a cycle late, the host's waits. Of those in a
+        cycle the host's goes first.
 
     Latency
     -------
     Reads take BUFFER_READ_LATENCY cycles, one a cycle. A write is visible to a read that comes a cycle later, the
-    vector unit's to one that comes two cycles later; what earlier reads find of it is arbitrary.
+    vector unit's to one that comes two cycles later; what earlier reads find of it is arbitrary. What comes from the
+    units and goes to them passes a register, for they lie far apart.
     """
 
     def __init__(self, config):
@@ -115,35 +119,40 @@ class UnifiedBuffer(wiring.Component):
 
     def _write(self, m, ports):
         """Chooses a write, and in the next cycle spreads it over the banks."""
-        count = Signal.like(self.activation_write.count)
-        address, lanes, en = Signal(ADDRESS_BITS), Signal(8 * self._config.cols), Signal()
+        cols = self._config.cols
+        layout = data.StructLayout({"address": ADDRESS_BITS, "lanes": 8 * cols, "mask": cols})
 
-        def choose(write):
-            m.d.comb += [en.eq(1), address.eq(write.address), count.eq(write.count), lanes.eq(write.data)]
+        def arriving(write):
+            return Cat(write.address, write.data, (i < write.count for i in range(cols)))
 
         # The activation unit leaves the cycle after its write free: there goes the write of the vector unit that it
-        # held up.
-        held = BufferWrite(self._config.cols).create(path=("held",))
+        # held up. Who writes is found out a cycle ahead, one bit each.
+        vector_en, by_activation, by_held, by_vector, by_host = (
+            Signal(name=name) for name in ("vector_en", "by_activation", "by_held", "by_vector", "by_host"))
+        activation, vector, held, host, chosen = (
+            Signal(layout, name=name) for name in ("activation", "vector", "held", "host", "chosen"))
+        holds = vector_en & by_activation
         m.d.sync += [
-            held.en.eq(self.vector_write.en & self.activation_write.en), held.address.eq(self.vector_write.address),
-            held.count.eq(self.vector_write.count), held.data.eq(self.vector_write.data),
+            activation.eq(arriving(self.activation_write)), vector.eq(arriving(self.vector_write)), held.eq(vector),
+            vector_en.eq(self.vector_write.en), by_activation.eq(self.activation_write.en),
+            by_held.eq(~self.activation_write.en & holds),
+            by_vector.eq(~self.activation_write.en & ~holds & self.vector_write.en),
+            by_host.eq(~self.activation_write.en & ~holds & ~self.vector_write.en),
         ]
-        with m.If(self.activation_write.en):
-            choose(self.activation_write)
-        with m.Elif(held.en):
-            choose(held)
-        with m.Elif(self.vector_write.en):
-            choose(self.vector_write)
-        with m.Else():
-            m.d.comb += [
-                self.host_write.ready.eq(1), en.eq(self.host_write.valid),
-                address.eq(self.host_write.payload.address), count.eq(1), lanes.eq(self.host_write.payload.data),
-            ]
+        m.d.comb += [
+            self.host_write.ready.eq(by_host),
+            host.eq(Cat(self.host_write.payload.address, self.host_write.payload.data.replicate(cols),
+                        self.host_write.valid)),
+        ]
+        m.d.comb += chosen.eq(reduce(or_, (
+            Mux(chooses, write.as_value(), 0) for chooses, write in (
+                (by_activation, activation), (by_held, held), (by_vector, vector), (by_host, host)))))
+        address, lanes = chosen.address, chosen.lanes
 
         offset = delayed(m, address[:self._offset_bits], 1)
         bytes_, enables = (Signal(width * len(ports), name=name, reset_less=True)
                            for name, width in (("bytes", 8), ("enables", 1)))
-        m.d.sync += [bytes_.eq(lanes), enables.eq(Cat(en & (i < count) for i in range(self._config.cols)))]
+        m.d.sync += [bytes_.eq(lanes), enables.eq(chosen.mask)]
         bytes_ = delayed(m, _rotate(m, bytes_, offset, -8), 1)
         enables = delayed(m, _rotate(m, enables, offset, -1), 1)
         self._address(m, ports, address)
@@ -151,15 +160,16 @@ class UnifiedBuffer(wiring.Component):
             m.d.comb += [port.en.eq(enables[b]), port.data.eq(bytes_.word_select(b, 8))]
 
     def _read(self, m, ports, en, address, result):
-        """Connects a read port: addresses, memories and rotator, with registers between them."""
+        """Connects a read port: addresses, memories and rotator, with registers around them."""
+        en, address = delayed(m, en, 1), delayed(m, address, 1)
         self._address(m, ports, address)
         en = delayed(m, en, 2)
         m.d.comb += [port.en.eq(en) for port in ports]
         fetched = Signal(8 * len(ports))
         m.d.comb += fetched.eq(Cat(port.data for port in ports))
         # A register directly behind the memories, because block RAM is slow.
-        offset = delayed(m, address[:self._offset_bits], BUFFER_READ_LATENCY)
-        m.d.comb += result.eq(_rotate(m, delayed(m, fetched, BUFFER_READ_LATENCY - 3), offset, 8))
+        offset = delayed(m, address[:self._offset_bits], 4)
+        m.d.comb += result.eq(delayed(m, _rotate(m, delayed(m, fetched, 1), offset, 8), 1))
 
     def _address(self, m, ports, address):
         """The rows of an access, two cycles later: in banks below the one where it starts it goes on in the next row.

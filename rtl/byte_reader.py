@@ -5,6 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .config import ADDRESS_BITS
+from .stream_register import StreamRegister
 
 __all__ = ["ByteReader"]
 
@@ -55,17 +56,23 @@ class ByteReader(wiring.Component):
             m.d.sync += [self.host_read.payload.eq(self.host_read.payload + cols),
                          to_request.eq(Mux(to_request > cols, to_request - cols, 0))]
 
+        # Rows come from afar, but in a small chip.
+        rows = self.host_data
+        if not self._config.compact:
+            m.submodules.register = register = StreamRegister(unsigned(8 * cols))
+            wiring.connect(m, wiring.flipped(self.host_data), register.arriving)
+            rows = register.kept
         row = Signal(8 * cols)
         row_left = Signal(range(cols + 1))
         m.d.comb += [
             self.bytes.payload.eq(row[:8]),
             self.bytes.valid.eq(row_left != 0),
-            self.host_data.ready.eq((row_left == 0) | ((row_left == 1) & self.bytes.ready)),
+            rows.ready.eq((row_left == 0) | ((row_left == 1) & self.bytes.ready)),
         ]
         with m.If(self.start):
             m.d.sync += row_left.eq(0)
-        with m.Elif(self.host_data.valid & self.host_data.ready):
-            m.d.sync += [row.eq(self.host_data.payload), row_left.eq(cols)]
+        with m.Elif(rows.valid & rows.ready):
+            m.d.sync += [row.eq(rows.payload), row_left.eq(cols)]
         with m.Elif(self.bytes.valid & self.bytes.ready):
             m.d.sync += [row.eq(row[8:]), row_left.eq(row_left - 1)]
         return m

@@ -5,6 +5,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from .delay import delayed
 from .interfaces import MemoryRead
 from .isa import Unit
 from .packets import COUNTERS
@@ -67,7 +68,8 @@ class Counters(wiring.Component):
 
     Latency
     -------
-    A cycle is counted in the next.
+    A cycle is counted in the one after the next: what comes in is registered, for it comes from all parts of the chip.
+    A snapshot holds the cycles before it.
 
     Source
     ------
@@ -88,20 +90,19 @@ class Counters(wiring.Component):
         m.submodules.memory = memory = Memory(shape=CountersLayout().size, depth=self._config.tag_depth, init=[],
                                               attrs={"no_rw_check": 1})
         write, read = memory.write_port(), memory.read_port()
+        m.d.sync += [write.addr.eq(self.tag[:len(write.addr)]), write.en.eq(self.snapshot)]
         m.d.comb += [
-            write.addr.eq(self.tag[:len(write.addr)]),
             write.data.eq(self.values),
-            write.en.eq(self.snapshot),
             read.addr.eq(self.tags.address[:len(read.addr)]),
             read.en.eq(self.tags.en),
             self.tags.data.eq(read.data),
         ]
 
-        events = counted_events(self)
-        for name in COUNTERS:
-            value = self.values[name]
-            with m.If(self.clear):
+        clear = delayed(m, self.clear, 1)
+        for name, event in counted_events(self).items():
+            value, counts = self.values[name], delayed(m, self.enable & event, 1)
+            with m.If(clear):
                 m.d.sync += value.eq(0)
-            with m.Elif(self.enable & events[name]):
+            with m.Elif(counts):
                 m.d.sync += value.eq(value + 1)
         return m

@@ -72,7 +72,7 @@ class Dma(wiring.Component):
             m.d.comb += [request.kind.eq(Kind.HOST_WRITE), request.number_bytes.eq(4),
                          request.content.eq(Content.BUFFER), request.count.eq(chunk)]
 
-        m.d.comb += self.unit.active.eq(1)
+        m.d.comb += [self.unit.active.eq(1), self.unit.fault_pc.eq(pc)]
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += [issue.ready.eq(1), self.unit.active.eq(0)]
@@ -94,7 +94,7 @@ class Dma(wiring.Component):
 
             with m.State("RANGE"):
                 with m.If((remaining != 0) & (end > self._config.unified_buffer_bytes)):
-                    m.d.comb += [self.unit.fault.eq(Fault.UNIFIED_BUFFER_RANGE), self.unit.fault_pc.eq(pc)]
+                    m.d.comb += self.unit.fault.eq(Fault.UNIFIED_BUFFER_RANGE)
                     m.next = "FAULTED"
                 with m.Else():
                     m.next = "NEXT"

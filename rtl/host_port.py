@@ -85,8 +85,10 @@ class HostPort(wiring.Component):
         wiring.connect(m, outer(self.host_read), transmitter.host_read)
         wiring.connect(m, outer(self.host_data), transmitter.host_data)
         wiring.connect(m, outer(self.tags), transmitter.tags)
+        running = Signal()  # a register, for the state comes from afar
+        m.d.sync += running.eq(self.status.state == State.RUNNING)
         m.d.comb += [
-            commands.running.eq(self.status.state == State.RUNNING),
+            commands.running.eq(running),
             self.run.eq(commands.run), self.run_address.eq(commands.run_address), self.reset.eq(commands.reset),
             transmitter.status.eq(self.status), transmitter.fresh.eq(self.fresh),
         ]

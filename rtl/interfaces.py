@@ -14,7 +14,7 @@ __all__ = ["BUFFER_READ_LATENCY", "PC_BITS", "BufferRead", "BufferWrite", "Issue
 PC_BITS = 16
 
 #: Cycles from `en` of a unified-buffer read to its data.
-BUFFER_READ_LATENCY = 4
+BUFFER_READ_LATENCY = 6
 
 
 class IssueLayout(data.StructLayout):
@@ -89,7 +89,8 @@ class LoadBus(wiring.Signature):
 
 
 class MemoryRead(wiring.Signature):
-    """A synchronous read port (as the reader's port: Out); `data` follows `en` by one cycle."""
+    """A synchronous read port (as the reader's port: Out); `data` follows `en` by one cycle, or as the memory
+    says."""
     def __init__(self, address_bits, width):
         super().__init__({"en": Out(1), "address": Out(address_bits), "data": In(width)})
 

@@ -15,6 +15,7 @@ from .delay import DelayMemory
 from .interfaces import BUFFER_READ_LATENCY, PC_BITS, BufferRead, IssueLayout, MemoryRead, UnitPort, field
 from .isa import CONFIG, TABLE, Fault, Opcode, Unit
 from .stamp import place
+from .stream_register import StreamRegister
 from .useful_macs import UsefulMacs
 
 __all__ = ["MatrixUnit", "RequestLayout", "VectorGenerator"]
@@ -80,16 +81,9 @@ class VectorGenerator(Component):
         m = Module()
         settings = {r.name: Signal(r.width, name=r.name) for r in CONFIG[Unit.MATRIX]}
 
-        # The instruction that comes next waits in `ahead`. The queue behind does not see whether it is being taken:
-        # that is known late in the cycle, and an instruction comes every third cycle at most.
-        ahead = Signal(IssueLayout(), reset_less=True)
-        ahead_valid = Signal()
-        take = Signal()
-        m.d.comb += self.issue.ready.eq(~ahead_valid)
-        with m.If(~ahead_valid):
-            m.d.sync += [ahead.eq(self.issue.payload), ahead_valid.eq(self.issue.valid)]
-        with m.Elif(take):
-            m.d.sync += ahead_valid.eq(0)
+        m.submodules.register = register = StreamRegister(IssueLayout())
+        connect(m, flipped(self.issue), register.arriving)
+        ahead, take = register.kept.payload, register.kept.ready
 
         def of(opcode):
             return {f.name: field(ahead.word, opcode, f.name) for f in TABLE[opcode].fields}
@@ -115,7 +109,9 @@ class VectorGenerator(Component):
 
         x_last, y_last, pass0_last, pass1_last, pass_last, last = (
             Signal(name=name) for name in ("x_last", "y_last", "pass0_last", "pass1_last", "pass_last", "last"))
-        step = Signal()
+        # Whether a step is made is in a register, for it moves all loops: a request that is made when the one before
+        # is not taken waits in `spare`.
+        step, spare_valid = Signal(), Signal()
         m.d.comb += [
             x_last.eq(x_left[-1]),
             y_last.eq(y_left[-1]),
@@ -123,8 +119,8 @@ class VectorGenerator(Component):
             pass1_last.eq(pass1_left[-1]),
             pass_last.eq(x_last & y_last),
             last.eq(pass_last & pass0_last & pass1_last),
-            step.eq(running & (~self.request.valid | self.request.ready)),
-            take.eq(ahead_valid & (~running | (step & last))),
+            step.eq(running & ~spare_valid),
+            take.eq(register.kept.valid & (~running | (step & last))),
             self.moving.eq(take | step | (self.issue.valid & self.issue.ready)),
         ]
 
@@ -154,12 +150,15 @@ class VectorGenerator(Component):
             with m.If(last):
                 m.d.sync += running.eq(0)
 
-        with m.If(take & is_setting):
+        # A cycle after `take`, when `ahead` still holds the instruction and none is begun.
+        written = Signal()
+        m.d.sync += written.eq(take & is_setting)
+        with m.If(written):
             for number in (0, 1):
                 for register in CONFIG[Unit.MATRIX]:
                     with m.If(setting[f"index{number}"] == register.index):
                         m.d.sync += settings[register.name].eq(setting[f"value{number}"])
-        with m.Elif(take):
+        with m.If(take & ~is_setting):
             start = Mux(is_convolve, convolve["ub_address"], multiply["ub_address"])
             acc_address = Mux(is_convolve, convolve["acc_address"], multiply["acc_address"])
             m.d.sync += [
@@ -191,16 +190,18 @@ class VectorGenerator(Component):
             m.d.comb += fault.eq(Fault.UNIFIED_BUFFER_RANGE)
         with m.Elif(vector & (row >= self.config.accumulator_depth)):
             m.d.comb += fault.eq(Fault.ACCUMULATOR_RANGE)
-        request = self.request.payload
-        with m.If(self.request.ready):
-            m.d.sync += self.request.valid.eq(0)
-        with m.If(step):
-            m.d.sync += [
-                self.request.valid.eq(1),
-                request.vector.eq(vector), request.switch.eq(switch), request.address.eq(address),
-                request.row.eq(row), request.accumulate.eq(accumulate), request.last.eq(last),
-                request.fault.eq(fault), request.pc.eq(pc),
-            ]
+        made, spare = (Signal(RequestLayout(self.config), name=name, reset_less=True) for name in ("made", "spare"))
+        m.d.comb += [
+            made.vector.eq(vector), made.switch.eq(switch), made.address.eq(address), made.row.eq(row),
+            made.accumulate.eq(accumulate), made.last.eq(last), made.fault.eq(fault), made.pc.eq(pc),
+        ]
+        with m.If(~self.request.valid | self.request.ready):
+            m.d.sync += [self.request.payload.eq(Mux(spare_valid, spare, made)),
+                         self.request.valid.eq(spare_valid | running), spare_valid.eq(0)]
+        with m.Else():
+            m.d.sync += spare_valid.eq(spare_valid | running)
+        with m.If(~spare_valid):
+            m.d.sync += spare.eq(made)
         return m
 
 

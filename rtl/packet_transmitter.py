@@ -11,6 +11,7 @@ from .byte_reader import ByteReader
 from .compact_counters import WORD_BITS
 from .config import ADDRESS_BITS
 from .counters import COUNTER_BITS
+from .delay import delayed
 from .interfaces import MemoryRead, StatusLayout
 from .packets import COUNTERS, INFO, MAGIC, PROTOCOL, SYNC, pack_fields
 from .serial_crc import SerialCrc
@@ -154,14 +155,17 @@ class PacketTransmitter(wiring.Component):
         with m.Elif(tx.ready):
             m.d.sync += tx.valid.eq(0)
 
+        # Whether a packet begins is known late, and starts much: a register between, but in a small chip.
+        begins, start = Signal(), 0 if compact else 1
+        m.d.comb += [reader.start.eq(delayed(m, begins, start)), reader.address.eq(delayed(m, request.address, start)),
+                     reader.count.eq(delayed(m, request.count, start))]
+
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += [
                     self.packet.ready.eq(1),
                     crc.start.eq(1),
-                    reader.start.eq(self.packet.valid & (request.content == Content.BUFFER)),
-                    reader.address.eq(request.address),
-                    reader.count.eq(request.count),
+                    begins.eq(self.packet.valid & (request.content == Content.BUFFER)),
                 ]
                 length = Signal(16)
                 m.d.comb += length.eq(request.number_bytes + request.count)

@@ -44,7 +44,7 @@ class ParameterStore(wiring.Component):
     next.
     """
 
-    LATENCY = 1
+    LATENCY = 2
 
     def __init__(self, config, destination, lanes):
         self._config = config
@@ -62,6 +62,8 @@ class ParameterStore(wiring.Component):
         lanes, config = self._lanes, self._config
         # The load bus comes from afar and goes to many memories: a register between, with what is decoded.
         slot, row = delayed(m, self.load.slot, 1), delayed(m, self.load.data, 1)
+        # Many memories are read, too.
+        read_slot, read_beat = delayed(m, self.slot, 1), delayed(m, self.beat, 1)
         planes = []
         for i in range(PLANES):
             plane = place(m, f"plane{i}", ParameterPlane(config.parameter_slots, config.cols, lanes), platform)
@@ -70,8 +72,8 @@ class ParameterStore(wiring.Component):
             m.d.comb += [
                 plane.write_slot.eq(slot),
                 plane.write_data.eq(row),
-                plane.slot.eq(self.slot),
-                plane.beat.eq(self.beat),
+                plane.slot.eq(read_slot),
+                plane.beat.eq(read_beat),
             ]
             planes.append(plane.data)
 

@@ -4,6 +4,7 @@ from amaranth.hdl import Cat, Module, ResetInserter, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .delay import delayed
 from .dispatch import Dispatch
 from .fetch import Fetch
 from .interfaces import PC_BITS, MemoryWrite, UnitPort
@@ -38,7 +39,9 @@ class Sequencer(wiring.Component):
     interrupt : Out(stream of 16 bits)
         Codes for the host.
     clear : Out(1)
-        No program runs: all units are held in reset.
+        No program runs: all units are held in reset, from the second cycle after its last one on.
+    counts : Out(1)
+        A program runs, and nothing is held in reset.
     stopped : Out(1)
         Pulse in the first cycle after a program ended by Halt or a fault.
     state : Out(State), fault : Out(Fault), fault_pc : Out(16)
@@ -50,7 +53,7 @@ class Sequencer(wiring.Component):
 
     Latency
     -------
-    The first instruction is dispatched 5 cycles after `run`.
+    The first instruction is dispatched 7 cycles after `run`. What a unit shows counts in the next cycle.
     """
 
     def __init__(self, config):
@@ -61,7 +64,8 @@ class Sequencer(wiring.Component):
             "run": In(1), "run_address": In(PC_BITS), "reset": In(1),
             "units": In(UnitPort()).array(count),
             "interrupt": Out(stream.Signature(16)),
-            "clear": Out(1), "stopped": Out(1), "state": Out(State), "fault": Out(Fault), "fault_pc": Out(PC_BITS),
+            "clear": Out(1, init=1), "counts": Out(1), "stopped": Out(1),
+            "state": Out(State), "fault": Out(Fault), "fault_pc": Out(PC_BITS),
             "blocked_by": Out(data.ArrayLayout(3, count)), "snapshot": Out(1), "tag": Out(TAG_BITS)})
 
     def elaborate(self, platform):
@@ -75,16 +79,25 @@ class Sequencer(wiring.Component):
         for i, unit in enumerate(self.units):
             wiring.connect(m, dispatch.issue[i], wiring.flipped(unit.issue))
 
-        # Goes to the resets of all units: a register of its own, not what some gates make of the state.
-        clear = Signal(init=1)
+        # `clear` goes to the resets of all units: a register behind a register, which has the way to the global network
+        # of an FPGA to itself.
         running = Signal()
+        m.d.sync += self.clear.eq(~running)
         progress = Signal()
-        # Registered: these gather all units.
-        m.d.sync += progress.eq(Cat(unit.active for unit in self.units).any() | dispatch.progress)
+        # What the host and the units show comes from all parts of the chip: registers before anything is made of it.
+        run, reset = Signal(), Signal()
+        run_address = delayed(m, self.run_address, 1)
+        retire, active = Signal(len(self.units)), Signal(len(self.units))
+        faults = [(delayed(m, unit.fault_pc, 1), Signal(4, name=f"fault_{i}")) for i, unit in enumerate(self.units)]
+        m.d.sync += [
+            run.eq(self.run), reset.eq(self.reset),
+            retire.eq(Cat(unit.retire for unit in self.units)), active.eq(Cat(unit.active for unit in self.units)),
+            *(fault.eq(unit.fault) for unit, (_, fault) in zip(self.units, faults, strict=True)),
+            progress.eq(active.any() | dispatch.progress),
+        ]
         m.d.comb += [
-            running.eq(~clear),
-            self.clear.eq(clear),
-            dispatch.retire.eq(Cat(unit.retire for unit in self.units)),
+            self.counts.eq(running & ~self.clear),
+            dispatch.retire.eq(retire),
             watchdog.progress.eq(progress),
             watchdog.waiting.eq(dispatch.waiting),
             self.blocked_by.eq(dispatch.blocked_by),
@@ -94,21 +107,19 @@ class Sequencer(wiring.Component):
 
         def stop(fault, pc):
             state = State.HALTED if fault is Fault.NONE else State.FAULTED
-            m.d.sync += [self.state.eq(state), clear.eq(1), self.fault.eq(fault), self.fault_pc.eq(pc),
+            m.d.sync += [self.state.eq(state), running.eq(0), self.fault.eq(fault), self.fault_pc.eq(pc),
                          self.stopped.eq(1)]
 
         m.d.sync += self.stopped.eq(0)
-        with m.If(self.reset):
-            m.d.sync += [self.state.eq(State.IDLE), clear.eq(1), self.fault.eq(Fault.NONE), self.fault_pc.eq(0)]
-        with m.Elif(~running), m.If(self.run):
-            m.d.sync += [self.state.eq(State.RUNNING), clear.eq(0), self.fault.eq(Fault.NONE), self.fault_pc.eq(0),
-                         fetch.address.eq(self.run_address)]
+        with m.If(reset):
+            m.d.sync += [self.state.eq(State.IDLE), running.eq(0), self.fault.eq(Fault.NONE), self.fault_pc.eq(0)]
+        with m.Elif(~running), m.If(run):
+            m.d.sync += [self.state.eq(State.RUNNING), running.eq(1), self.fault.eq(Fault.NONE), self.fault_pc.eq(0),
+                         fetch.address.eq(run_address)]
         # A unit's fault is always of an older instruction than what is at dispatch.
-        with m.Elif(self.units[0].fault != 0):
-            stop(self.units[0].fault, self.units[0].fault_pc)
-        for unit in list(self.units)[1:]:
-            with m.Elif(unit.fault != 0):
-                stop(unit.fault, unit.fault_pc)
+        for pc, fault in faults:
+            with m.Elif(fault != 0):
+                stop(fault, pc)
         with m.Elif(dispatch.fault != 0):
             stop(dispatch.fault, dispatch.pc)
         with m.Elif(dispatch.halt):

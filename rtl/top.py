@@ -129,7 +129,7 @@ class Tpu(wiring.Component):
             sequencer.run_address.eq(host.run_address),
             sequencer.reset.eq(host.reset),
             counters.clear.eq(host.run),
-            counters.enable.eq(~sequencer.clear),
+            counters.enable.eq(sequencer.counts),
             counters.array_active.eq(matrix.array_active),
             counters.useful_macs.eq(matrix.useful_macs),
             counters.weight_stall.eq(matrix.weight_stall),

@@ -8,11 +8,12 @@ from amaranth.lib.wiring import In, Out
 
 from .config import ADDRESS_BITS
 from .delay import delayed
-from .interfaces import BUFFER_READ_LATENCY, BufferRead, BufferWrite, LoadBus, UnitPort, field
+from .interfaces import BUFFER_READ_LATENCY, BufferRead, BufferWrite, IssueLayout, LoadBus, UnitPort, field
 from .isa import CONFIG, SINK, Destination, Fault, Function, Opcode, Unit
 from .parameters import ParameterStore
 from .requantise import RequantiseLane
 from .stamp import place
+from .stream_register import StreamRegister
 from .vector_address import SettingsLayout, StepLayout, VectorAddress
 from .vector_element_lane import ElementLane
 from .vector_tap_lane import TapLane
@@ -70,7 +71,7 @@ class VectorUnit(wiring.Component):
     -------
     A step of x takes max(reads, vector_beats) cycles. Its output is written `write_delay(config)` cycles after its
     last read. An instruction retires one cycle after the write of its last step, or after as long if it does
-    nothing. One cycle without a read lies between two instructions.
+    nothing. Two cycles without a read lie between two instructions.
 
     Errors
     ------
@@ -106,28 +107,36 @@ class VectorUnit(wiring.Component):
             self.unit.fault_pc.eq(address.fault_pc),
         ]
 
+        # A register more than in the activation unit: the same in both would be merged, and the units lie far apart.
+        load = LoadBus(config).create(path=("registered_load",))
+        m.d.comb += [getattr(load, name).eq(delayed(m, getattr(self.load, name), 1)) for name in load.signature.members]
         settings = self._issue(m, address, in_flight == 0)
-        values = self._reduce(m, platform, steps)
-        results = self._requantise(m, platform, steps, settings, values)
+        values = self._reduce(m, platform, steps, load)
+        results = self._requantise(m, platform, steps, settings, values, load)
         self._write(m, address, steps, results)
         return m
 
     def _issue(self, m, address, drained):
         """Passes Vector on to the address generator, executes Set_Configuration; returns the registers."""
         settings = Signal(SettingsLayout())
-        issue = self.unit.issue
+        m.submodules.register = register = StreamRegister(IssueLayout())
+        wiring.connect(m, wiring.flipped(self.unit.issue), register.arriving)
+        issue = register.kept
         word = issue.payload.word
         is_vector = field(word, Opcode.VECTOR, "opcode") == Opcode.VECTOR
         writes = [(field(word, Opcode.SET_CONFIGURATION, f"index{i}"),
                    field(word, Opcode.SET_CONFIGURATION, f"value{i}")) for i in range(2)]
         late = Cat((index >= _FIRST_LATE) & (index != SINK) for index, _ in writes).any()
+        written = Signal()
         m.d.comb += [
             address.settings.eq(settings),
             address.issue.payload.eq(issue.payload),
             address.issue.valid.eq(issue.valid & is_vector),
             issue.ready.eq(address.issue.ready & (is_vector | ~late | drained)),
         ]
-        with m.If(issue.valid & issue.ready & ~is_vector):
+        # In the cycle after `ready`, when the register still holds the instruction and none is begun.
+        m.d.sync += written.eq(issue.valid & issue.ready & ~is_vector)
+        with m.If(written):
             for index, value in writes:
                 with m.Switch(index):
                     for register in _REGISTERS.values():
@@ -135,14 +144,14 @@ class VectorUnit(wiring.Component):
                             m.d.sync += settings[register.name].eq(value)
         return settings
 
-    def _reduce(self, m, platform, steps):
+    def _reduce(self, m, platform, steps, load):
         """Window, weights and a TapLane a column; returns the reduced values, 32 bits a column."""
         config = self._config
         m.submodules.weights = weights = DepthwiseWeights(config)
         m.submodules.window = window = VectorWindow(config)
         read = steps[BUFFER_READ_LATENCY]
-        reduce = steps[_hold_delay(config) - 1]
-        wiring.connect(m, wiring.flipped(self.load), weights.load)
+        control = steps[BUFFER_READ_LATENCY + TapLane.control_delay(config.vector_taps)]
+        wiring.connect(m, load, weights.load)
         m.d.comb += [
             weights.slot.eq(steps[BUFFER_READ_LATENCY - DepthwiseWeights.LATENCY].slot),
             weights.tap1.eq(steps[BUFFER_READ_LATENCY - DepthwiseWeights.LATENCY].tap1),
@@ -160,12 +169,12 @@ class VectorUnit(wiring.Component):
                 lane.window.eq(Cat(window_bytes.word_select(i, 8) for i in places)),
                 lane.weights.eq(Cat(weight_bytes.word_select(i, 8) for i in places)),
                 lane.weighted.eq(read.function == Function.DEPTHWISE),
-                lane.en.eq(reduce.read), lane.first.eq(reduce.first), lane.function.eq(reduce.function),
+                lane.en.eq(control.read), lane.first.eq(control.first), lane.function.eq(control.function),
             ]
             values.append(lane.value)
         return Cat(values)
 
-    def _requantise(self, m, platform, steps, settings, values):
+    def _requantise(self, m, platform, steps, settings, values, load):
         """The beats of a step through the lanes; returns the results of a beat, 8 bits a lane."""
         config = self._config
         lanes = config.vector_lanes
@@ -175,7 +184,7 @@ class VectorUnit(wiring.Component):
         with m.If(step.last):
             m.d.sync += [held.eq(values), function.eq(step.function)]
 
-        bias, multiplier, shift, zero_point = self._parameters(m, steps, settings)
+        bias, multiplier, shift, zero_point = self._parameters(m, steps, settings, load)
         results = []
         for i in range(lanes):
             element = place(m, f"element_lane_{i}", ElementLane(_dsp(config)), platform)
@@ -192,11 +201,11 @@ class VectorUnit(wiring.Component):
             results.append(lane.result)
         return Cat(results)
 
-    def _parameters(self, m, steps, settings):
+    def _parameters(self, m, steps, settings, load):
         """Parameters of each requantise lane for the beat that reaches it, and the zero point."""
         config = self._config
         m.submodules.parameters = store = ParameterStore(config, Destination.VECTOR, config.vector_lanes)
-        wiring.connect(m, wiring.flipped(self.load), store.load)
+        wiring.connect(m, load, store.load)
 
         # Asked for so early that after one cycle of choosing they meet the beat behind the element lanes.
         beat, slot, function = Signal(range(config.vector_beats)), Signal(3), Signal(3)
@@ -211,16 +220,18 @@ class VectorUnit(wiring.Component):
             ("bias", store.bias), ("multiplier", store.multiplier), ("shift", store.shift)))
         zero_point = Signal(signed(8), reset_less=True)
         m.d.sync += [bias.eq(0), zero_point.eq(settings.zero_point)]
-        with m.Switch(delayed(m, function, ParameterStore.LATENCY)):
-            with m.Case(Function.DEPTHWISE, Function.SUM, Function.AVERAGE):
-                m.d.sync += [bias.eq(store.bias), multiplier.eq(store.multiplier), shift.eq(store.shift)]
-            with m.Case(Function.MAXIMUM):
-                # The identity.
-                m.d.sync += [multiplier.eq(Const(1 << 30, 31).replicate(lanes)), shift.eq(Const(1, 7).replicate(lanes)),
-                             zero_point.eq(0)]
-            with m.Default():
-                m.d.sync += [multiplier.eq(settings.multiplier_out[:31].replicate(lanes)),
-                             shift.eq(settings.shift_out[:7].replicate(lanes))]
+        # One bit each, for all bits of all lanes.
+        ahead = delayed(m, function, ParameterStore.LATENCY - 1)
+        stored, identity = (delayed(m, Cat(ahead == f for f in functions).any(), 1) for functions in (
+            (Function.DEPTHWISE, Function.SUM, Function.AVERAGE), (Function.MAXIMUM,)))
+        with m.If(stored):
+            m.d.sync += [bias.eq(store.bias), multiplier.eq(store.multiplier), shift.eq(store.shift)]
+        with m.Elif(identity):
+            m.d.sync += [multiplier.eq(Const(1 << 30, 31).replicate(lanes)), shift.eq(Const(1, 7).replicate(lanes)),
+                         zero_point.eq(0)]
+        with m.Else():
+            m.d.sync += [multiplier.eq(settings.multiplier_out[:31].replicate(lanes)),
+                         shift.eq(settings.shift_out[:7].replicate(lanes))]
         return bias, multiplier, shift, zero_point
 
     def _write(self, m, address, steps, results):

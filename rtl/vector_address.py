@@ -46,10 +46,19 @@ class StepLayout(data.StructLayout):
                           "tap1": range(config.vector_kernel_rows), "function": 3, "slot": 3})
 
 
+class _TokenLayout(data.StructLayout):
+    """What the walk gives, on its way through the pacing: the parts of a step that change, and its addresses."""
+    def __init__(self, config):
+        super().__init__({"read": 1, "first": 1, "last": 1, "output": 1, "retire": 1,
+                          "tap1": range(config.vector_kernel_rows),
+                          "read_address": ADDRESS_BITS, "write_address": ADDRESS_BITS})
+
+
 class VectorAddress(wiring.Component):
     """Walks y, x, tap1, tap0 and gives one read a cycle.
 
-    The last reads of two steps of x are at least `vector_beats` apart.
+    The last reads of two steps of x are at least `vector_beats` apart. The walk is up to two tokens ahead of this
+    pacing, so that one register tells whether it goes on: it moves hundreds of flip-flops.
 
     Every address is checked before it is used; with the first that is out of range the walk ends for good.
 
@@ -64,9 +73,9 @@ class VectorAddress(wiring.Component):
     settings : In(SettingsLayout)
         Stable while an instruction runs.
     running : Out(1)
-        An instruction is being walked; it ends in the cycle before the last token.
+        An instruction is being walked or paced; it ends in the cycle before the last token.
     step : Out(StepLayout(config))
-        All 0 in a cycle without a token.
+        In a cycle without a token, `read`, `first`, `last`, `output` and `retire` are 0.
     read_address : Out(26), byte address of the read, with `step.read`
     write_address : Out(26), byte address of the output, with `step.output`
     columns : Out(range(cols + 1)), bytes of the output, with `step.output`
@@ -77,10 +86,10 @@ class VectorAddress(wiring.Component):
     Latency
     -------
     The first token comes START_LATENCY cycles after the instruction is taken. Between the last token of an
-    instruction and the first of the next, one cycle stays empty.
+    instruction and the first of the next, two cycles stay empty.
     """
 
-    START_LATENCY = 2
+    START_LATENCY = 3
 
     def __init__(self, config):
         self._config = config
@@ -95,7 +104,7 @@ class VectorAddress(wiring.Component):
         config, settings = self._config, self.settings
         start = {f.name: field(self.issue.payload.word, Opcode.VECTOR, f.name) for f in TABLE[Opcode.VECTOR].fields}
 
-        running, empty = self.running, Signal()
+        walking, empty = Signal(), Signal()
         function, slot = Signal(3, reset_less=True), Signal(3, reset_less=True)
         columns = Signal(range(config.cols + 1), reset_less=True)
         write_limit = Signal(ADDRESS_BITS, reset_less=True)
@@ -120,17 +129,23 @@ class VectorAddress(wiring.Component):
         output = Signal()
         m.d.comb += output.eq(last & until_output[-1])
 
-        # Cycles until a step may end, less one: negative means that it may.
-        pace = Signal(signed(config.vector_beats.bit_length() + 1), init=-1)
+        # What the walk gives is paced at `head`; what comes while that waits, is kept in `spare`.
+        token, spare, head = (
+            Signal(_TokenLayout(config), name=name, reset_less=True) for name in ("token", "spare", "head"))
+        token_valid, spare_valid, head_valid = (
+            Signal(name=name) for name in ("token_valid", "spare_valid", "head_valid"))
         advance, out_of_range = Signal(), Signal()
         m.d.comb += [
-            advance.eq(running & (~last | pace[-1] | empty)),
+            advance.eq(walking & ~spare_valid),
             out_of_range.eq((addresses[0] > config.unified_buffer_bytes - config.cols)
                             | (output & (write_address > write_limit))),
-            self.issue.ready.eq(~running & ~self.fault),
+            token_valid.eq(advance & (empty | ~out_of_range)),
+            token.read.eq(~empty), token.first.eq(first), token.last.eq(last & ~empty),
+            token.output.eq(output & ~empty), token.retire.eq(empty | (last_x & is_last[3])), token.tap1.eq(tap1),
+            token.read_address.eq(addresses[0]), token.write_address.eq(write_address),
+            self.running.eq(walking | head_valid | spare_valid),
+            self.issue.ready.eq(~self.running & ~self.fault),
         ]
-        with m.If(~pace[-1]):
-            m.d.sync += pace.eq(pace - 1)
 
         # Outside of what happens at an advance, which would come before the adder then.
         base, stride, next_address = Signal(ADDRESS_BITS), Signal(ADDRESS_BITS), Signal(ADDRESS_BITS)
@@ -139,10 +154,9 @@ class VectorAddress(wiring.Component):
             with m.If(~is_last[i]) if i == 0 else m.Elif(~is_last[i]):
                 m.d.comb += [base.eq(addresses[i]), stride.eq(strides[i])]
 
-        m.d.sync += self.step.eq(0)
         with m.If(self.issue.valid & self.issue.ready):
             m.d.sync += [
-                running.eq(1), first.eq(1), tap1.eq(0), self.fault_pc.eq(self.issue.payload.pc),
+                walking.eq(1), first.eq(1), tap1.eq(0), self.fault_pc.eq(self.issue.payload.pc),
                 empty.eq(Cat(count == 0 for count in counts).any()),
                 function.eq(start["function"]), slot.eq(start["slot"]), columns.eq(start["columns"]),
                 write_limit.eq(config.unified_buffer_bytes - start["columns"]),
@@ -165,10 +179,10 @@ class VectorAddress(wiring.Component):
                         [addresses[j].eq(next_address) for j in range(i + 1)],
                     ]
             with m.Else():
-                m.d.sync += running.eq(0)
+                m.d.sync += walking.eq(0)
 
             with m.If(last):
-                m.d.sync += [tap1.eq(0), pace.eq(config.vector_beats - 2), until_output.eq(until_output - 1)]
+                m.d.sync += [tap1.eq(0), until_output.eq(until_output - 1)]
             with m.Elif(is_last[0]):
                 m.d.sync += tap1.eq(tap1 + 1)
             with m.If(output):
@@ -181,14 +195,35 @@ class VectorAddress(wiring.Component):
             # The loops above go on in any case, so that the range check is in no path to them.
             m.d.sync += first.eq(last)
             with m.If(empty):
-                m.d.sync += [running.eq(0), self.step.retire.eq(1)]
+                m.d.sync += walking.eq(0)
             with m.Elif(out_of_range):
-                m.d.sync += [running.eq(0), self.fault.eq(1)]
-            with m.Else():
-                m.d.sync += [
-                    self.step.read.eq(1), self.step.first.eq(first), self.step.last.eq(last),
-                    self.step.output.eq(output), self.step.retire.eq(last_x & is_last[3]), self.step.tap1.eq(tap1),
-                    self.step.function.eq(function), self.step.slot.eq(slot),
-                    self.read_address.eq(addresses[0]), self.write_address.eq(write_address), self.columns.eq(columns),
-                ]
+                m.d.sync += [walking.eq(0), self.fault.eq(1)]
+
+        self._pace(m, token, token_valid, spare, spare_valid, head, head_valid)
+        m.d.sync += [self.step.function.eq(function), self.step.slot.eq(slot), self.columns.eq(columns)]
         return m
+
+    def _pace(self, m, token, token_valid, spare, spare_valid, head, head_valid):
+        """Takes tokens as they come, holds back the last one of a step, and shows what goes at the outputs."""
+        # Cycles until a step may end, less one: negative means that it may.
+        beats = self._config.vector_beats
+        pace = Signal(signed(beats.bit_length() + 1), init=-1)
+        goes = Signal()
+        m.d.comb += goes.eq(head_valid & (~head.last | pace[-1]))
+        with m.If(goes & head.last):
+            m.d.sync += pace.eq(beats - 2)
+        with m.Elif(~pace[-1]):
+            m.d.sync += pace.eq(pace - 1)
+
+        with m.If(~head_valid | goes):
+            m.d.sync += [head.eq(Mux(spare_valid, spare, token)), head_valid.eq(spare_valid | token_valid),
+                         spare_valid.eq(0)]
+        with m.Else():
+            m.d.sync += spare_valid.eq(spare_valid | token_valid)
+        with m.If(~spare_valid):
+            m.d.sync += spare.eq(token)
+
+        for name in ("read", "first", "last", "output", "retire"):
+            m.d.sync += self.step[name].eq(goes & head[name])
+        m.d.sync += [self.step.tap1.eq(head.tap1), self.read_address.eq(head.read_address),
+                     self.write_address.eq(head.write_address)]

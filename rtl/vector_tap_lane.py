@@ -1,6 +1,6 @@
 """One lane of the vector unit's front: multiplies the taps and reduces the vectors of a step to one value."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -27,7 +27,7 @@ class TapLane(wiring.Component):
     window, weights : In(8 * taps), int8 each, tap 0 in the low byte
     weighted : In(1), use the weights
     en, first : In(1), function : In(3)
-        Control of the window of `reduce_delay(taps)` cycles before: it counts; it is the first of its step.
+        Control of the window of `control_delay(taps)` cycles before: it counts; it is the first of its step.
     value : Out(32)
         Element-wise functions: first operand in byte 0, last operand in byte 1. All others: int32.
 
@@ -49,8 +49,13 @@ class TapLane(wiring.Component):
 
     @staticmethod
     def reduce_delay(taps):
-        """Cycles from a window to the control of its reduction: products, then the levels of the adders."""
+        """Cycles from a window to its reduction: products, then the levels of the adders."""
         return Product.latency(8) + (taps - 1).bit_length()
+
+    @staticmethod
+    def control_delay(taps):
+        """Cycles from a window to its control."""
+        return TapLane.reduce_delay(taps) - 1
 
     def elaborate(self, platform):
         m = Module()
@@ -73,15 +78,25 @@ class TapLane(wiring.Component):
                 terms.append(total)
         term, = terms
 
-        value = Signal(signed(32), reset_less=True)
-        with m.If(self.en & self.first):
-            m.d.sync += value.eq(term)
-        with m.Elif(self.en), m.Switch(self.function):
+        # What happens to all bits of all lanes is found out a cycle ahead.
+        starts, adds, compares, pairs = (
+            Signal(name=name, reset_less=True) for name in ("starts", "adds", "compares", "pairs"))
+        follows = self.en & ~self.first
+        m.d.sync += [starts.eq(self.en & self.first), adds.eq(0), compares.eq(0), pairs.eq(0)]
+        with m.Switch(self.function):
             with m.Case(Function.DEPTHWISE, Function.SUM, Function.AVERAGE):
-                m.d.sync += value.eq(value + term)
+                m.d.sync += adds.eq(follows)
             with m.Case(Function.MAXIMUM):
-                m.d.sync += value.eq(Mux(term[:8].as_signed() > value[:8].as_signed(), term, value))
+                m.d.sync += compares.eq(follows)
             with m.Default():
-                m.d.sync += value.eq(Cat(value[:8], term[:8]))
+                m.d.sync += pairs.eq(follows)
+
+        value = Signal(signed(32), reset_less=True)
+        with m.If(starts | (compares & (term[:8].as_signed() > value[:8].as_signed()))):
+            m.d.sync += value.eq(term)
+        with m.If(adds):
+            m.d.sync += value.eq(value + term)
+        with m.If(pairs):
+            m.d.sync += value[8:].eq(term[:8])
         m.d.comb += self.value.eq(value)
         return m

@@ -61,8 +61,8 @@ def convert(component, name="systolith", *, flat=False, cells=None):
     yosys = find_yosys(lambda version: version >= (0, 40))
     # Yosys warns that some processes cannot be Verilog; Amaranth does not make those.
     text = yosys.run(["-q", "-"], f"read_rtlil <<rtlil\n{netlist}\nrtlil\n{passes}\n", ignore_warnings=True)
-    # Bit 0 of `x` and a signal `x[0]` of several bits, an element of an array, have one name in ABC9's files: yosys 0.70
-    # then ends in an assertion.
+    # Bit 0 of `x` and a signal `x[0]` of several bits, an element of an array, have one name in ABC9's files, at which
+    # yosys 0.70 ends in an assertion.
     text = re.sub(r"(?<=\\)\S+\[\S*", lambda name: name[0].translate(_ROUND), text)
     # Icarus evaluates `always @*` only once an input changes, so that constants in it read as X (Amaranth issue 1629).
     return "\n".join((*platform.verilog, text)).replace("always @*", "always_comb")

@@ -1,6 +1,6 @@
 """The weight memory on the chip."""
 
-from amaranth.hdl import Module
+from amaranth.hdl import Array, Module
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In
 
@@ -11,7 +11,7 @@ __all__ = ["WeightMemory"]
 
 
 class WeightMemory(wiring.Component):
-    """`weight_memory_rows` rows of cols bytes.
+    """`weight_memory_rows` rows of cols bytes, in banks that are a block of the FPGA deep.
 
     Parameters
     ----------
@@ -27,8 +27,13 @@ class WeightMemory(wiring.Component):
 
     Latency
     -------
-    A row is read from the second cycle after its write on; in the cycle between it is arbitrary.
+    LATENCY cycles from an address to its row. A row is read from the second cycle after its write on; in the cycle
+    between it is arbitrary.
     """
+
+    LATENCY = 2
+    #: Rows of a bank: the depth of a block of 18 kbit for bytes.
+    BANK_ROWS = 2048
 
     def __init__(self, config):
         self._config = config
@@ -36,15 +41,23 @@ class WeightMemory(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        # The host writes between programs, so that no read meets a write; yosys need not build what defines that.
-        m.submodules.memory = rows = memory.Memory(
-            shape=8 * self._config.cols, depth=self._config.weight_memory_rows, init=[], attrs={"no_rw_check": 1})
-        read, write = rows.read_port(), rows.write_port()
-        m.d.comb += [
-            # It reads in any case: who asks knows when, and an enable of all blocks is a slow wire.
-            read.en.eq(1), read.addr.eq(self.read.address), self.read.data.eq(read.data),
-            # The host's words come from afar and go to all blocks: a register between.
-            *(port.eq(delayed(m, value, 1)) for port, value in (
-                (write.en, self.write.en), (write.addr, self.write.address), (write.data, self.write.data))),
-        ]
+        width, rows = 8 * self._config.cols, self._config.weight_memory_rows
+        # The host's words come from afar and go to all blocks: a register between.
+        address, data, en = (delayed(m, value, 1) for value in (self.write.address, self.write.data, self.write.en))
+        count, banks = -(-rows // self.BANK_ROWS), []
+        bank_bits = (self.BANK_ROWS - 1).bit_length()
+        number = slice(bank_bits, bank_bits + (count - 1).bit_length())
+        for b in range(count):
+            # The host writes between programs, so that no read meets a write; yosys need not build what defines that.
+            m.submodules[f"bank{b}"] = bank = memory.Memory(
+                shape=width, depth=min(self.BANK_ROWS, rows - b * self.BANK_ROWS), init=[], attrs={"no_rw_check": 1})
+            read, write = bank.read_port(), bank.write_port()
+            m.d.comb += [
+                # It reads in any case: who asks knows when, and an enable of all blocks is a slow wire.
+                read.en.eq(1), read.addr.eq(self.read.address),
+                write.en.eq(en & (address[number] == b)), write.addr.eq(address), write.data.eq(data),
+            ]
+            # A block is slow, and far from the next: a register before the choice.
+            banks.append(delayed(m, read.data, 1))
+        m.d.comb += self.read.data.eq(Array(banks)[delayed(m, self.read.address[number], 2)])
         return m

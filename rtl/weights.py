@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from .interfaces import LoadBus, MemoryRead, UnitPort, field
 from .isa import Destination, Fault, Opcode
+from .weight_memory import WeightMemory
 
 __all__ = ["WeightUnit"]
 
@@ -48,7 +49,7 @@ class WeightUnit(wiring.Component):
     OUTSTANDING = 256
     #: Instructions whose rows are outstanding.
     INSTRUCTIONS = 8
-    DELIVERY = 3
+    DELIVERY = 2 + WeightMemory.LATENCY
 
     def __init__(self, config):
         self._config = config
@@ -104,10 +105,10 @@ class WeightUnit(wiring.Component):
         # The memory is large: registers before and behind it.
         row = Signal(8 * config.cols, reset_less=True)
         if config.weight_memory == "sram":
-            reading = Signal()
+            reading = Signal(WeightMemory.LATENCY)
             m.d.comb += asked.eq(wanted)
-            m.d.sync += [self.memory.en.eq(wanted), self.memory.address.eq(address), reading.eq(self.memory.en),
-                         delivered.eq(reading), row.eq(self.memory.data)]
+            m.d.sync += [self.memory.en.eq(wanted), self.memory.address.eq(address),
+                         Cat(reading, delivered).eq(Cat(self.memory.en, reading)), row.eq(self.memory.data)]
         else:
             m.d.comb += [asked.eq(wanted & self.request.ready), self.request.valid.eq(wanted),
                          self.request.payload.eq(address), self.response.ready.eq(1)]

@@ -7,8 +7,11 @@ together, roughly, and each kind of block is dealt out as an assignment problem 
 Source of the method: M.-C. Kim, D.-J. Lee, I. Markov, "SimPL: An Effective Placement Algorithm", ICCAD 2010.
 """
 
+import os
 import re
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -94,11 +97,12 @@ def floor_plan(module, floor, progress=None):
     is_block = np.isin(kinds, list(floor.sites))
     areas = np.array([_AREAS.get(kind, 0.1) for kind in kinds])
     array = _array_sites(names, blocks["MULT18X18D"], floor.sites["MULT18X18D"])
-    plans = []
-    for start in range(1, _STARTS + 1):
-        plans.append(_place(graph, floor, blocks, sites, is_block, areas, array, start))
-        if progress is not None:
-            progress(f"floor plan {start} of {_STARTS}: wires {plans[-1][0]:,.0f} tiles")
+    place, plans = partial(_place, graph, floor, blocks, sites, is_block, areas, array), []
+    with ProcessPoolExecutor(min(_STARTS, os.cpu_count())) as pool:
+        for plan in pool.map(place, range(1, _STARTS + 1)):
+            plans.append(plan)
+            if progress is not None:
+                progress(f"floor plan {len(plans)} of {_STARTS}: wires {plan[0]:,.0f} tiles")
     _, best = min(plans, key=lambda plan: plan[0])
     bels = {kind: list(places) for kind, places in floor.sites.items()}
     return {names[cell]: bels[kind][site] for kind, taken in best.items() for cell, site in taken.items()}

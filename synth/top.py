@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
-from amaranth.hdl import ClockDomain, ClockSignal, Elaboratable, Instance, Module, ResetSignal, Signal
+from amaranth.hdl import ClockDomain, ClockSignal, Const, Elaboratable, Instance, Module, ResetSignal, Signal
 from amaranth.lib.cdc import ResetSynchronizer
 from amaranth.lib.io import Buffer
+from amaranth.lib.wiring import connect
+from systolith.rtl.stream_register import StreamRegister
 from systolith.rtl.top import Tpu
 from systolith.rtl.uart import DEFAULT_BAUD, Uart
 from systolith.rtl.verilog import convert
@@ -48,7 +50,6 @@ class BoardTop(Elaboratable):
     def elaborate(self, platform):
         uart = Uart(1e6 * self.clock, self._baud)
         m = Module()
-        m.domains.sync = ClockDomain()
         oscillator = platform.request(platform.default_clk, dir="-")
         if self._board.part.family == "ice40":
             source = oscillator.io  # the PLL is in the pad itself
@@ -56,22 +57,40 @@ class BoardTop(Elaboratable):
             m.submodules.oscillator = buffer = Buffer("i", oscillator)
             source = buffer.i
         locked = Signal()
-        m.submodules.pll = self._pll.instance(source, ClockSignal(), locked)
-        m.submodules.reset = ResetSynchronizer(~locked)
+        if self._board.part.family == "ecp5":
+            # The clock starts when it is stable, with all registers as the bitstream sets them: a reset beside that
+            # would be a long wire, and a gate in front of each unit's own.
+            m.domains.sync = ClockDomain(reset_less=True)
+            raw = Signal()
+            m.submodules.pll = self._pll.instance(source, raw, locked)
+            m.submodules.gate = Instance("DCCA", i_CLKI=raw, i_CE=locked, o_CLKO=ClockSignal())
+            stable, reset = locked, Const(0, 1)
+        else:
+            m.domains.sync = ClockDomain()
+            m.submodules.pll = self._pll.instance(source, ClockSignal(), locked)
+            m.submodules.reset = ResetSynchronizer(~locked)
+            stable, reset = ~ResetSignal(), ResetSignal()
 
         m.submodules.uart = uart
         pins = platform.request("uart", dir="-")
         m.submodules.rx = rx = Buffer("i", pins.rx)
         m.submodules.tx = tx = Buffer("o", pins.tx)
         m.d.comb += [uart.rx_pin.eq(rx.i), tx.o.eq(uart.tx_pin)]
-        for number, lit in enumerate((~ResetSignal(), ~uart.tx_pin)):
+        for number, lit in enumerate((stable, ~uart.tx_pin)):
             m.submodules[f"led{number}"] = led = Buffer("o", platform.request("led", number, dir="-"))
             m.d.comb += led.o.eq(lit)
 
+        # The UART is at its pins, the chip anywhere: registers between, but in small chips.
+        rx, tx = uart.rx, uart.tx
+        if self._board.part.floor:
+            m.submodules.rx_register, m.submodules.tx_register = registers = [StreamRegister(8) for _ in range(2)]
+            rx, tx = registers[0].kept, registers[1].arriving
+            connect(m, uart.rx, registers[0].arriving)
+            connect(m, registers[1].kept, uart.tx)
         m.submodules.chip = Instance(
-            CHIP, i_clk=ClockSignal(), i_rst=ResetSignal(),
-            i_rx__valid=uart.rx.valid, i_rx__payload=uart.rx.payload, o_rx__ready=uart.rx.ready,
-            o_tx__valid=uart.tx.valid, o_tx__payload=uart.tx.payload, i_tx__ready=uart.tx.ready)
+            CHIP, i_clk=ClockSignal(), i_rst=reset,
+            i_rx__valid=rx.valid, i_rx__payload=rx.payload, o_rx__ready=rx.ready,
+            o_tx__valid=tx.valid, o_tx__payload=tx.payload, i_tx__ready=tx.ready)
         return m
 
 

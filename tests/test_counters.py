@@ -51,6 +51,9 @@ def test_counts_and_snapshots():
         for tag in (4, 0, 2):
             for _ in range(30):
                 await random_cycle(context, dut, expected)
+            context.set(dut.enable, 0)
+            await context.tick()
+            context.set(dut.enable, 1)
             assert values(context, dut) == expected
             snapshots[tag] = dict(expected)
             context.set(dut.tag, tag)
@@ -76,7 +79,7 @@ def test_enable_and_clear():
         await context.tick().repeat(3)
         assert values(context, dut) == expected
         context.set(dut.clear, 1)
-        await context.tick()
+        await context.tick().repeat(2)
         assert values(context, dut) == dict.fromkeys(COUNTERS, 0)
 
     simulate(testbench)

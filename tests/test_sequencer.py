@@ -220,7 +220,7 @@ def test_tags_wait_for_the_work_before_them():
     assert outcome == HALTED
     assert [tag for _, tag in bench.snapshots] == [0, 1, 2, 3, 4, 5, 15]
     for (cycle, _), (retired, _) in zip(bench.snapshots[:6], bench.retired[Unit.MATRIX]):
-        assert cycle == retired + 2
+        assert cycle == retired + 3
     # The tag of a unit without work waits only for the tags before it.
     assert bench.snapshots[6][0] < bench.retired[Unit.MATRIX][6][0]
 
@@ -244,8 +244,8 @@ def test_first_instruction():
         await bench.until_stopped(context)
 
     bench.simulate(testbench)
-    # 5 cycles to dispatch and 5 through the queue.
-    assert bench.started[Unit.HOST] == [(begun[0] + 10, 990)]
+    # 7 cycles to dispatch and 5 through the queue.
+    assert bench.started[Unit.HOST] == [(begun[0] + 12, 990)]
 
 
 def test_illegal_instruction_is_a_precise_fault():
@@ -286,6 +286,7 @@ def test_faults_of_units():
             await context.tick()
             for unit in (Unit.WEIGHT, Unit.VECTOR):
                 context.set(dut.units[unit - 1].fault, 0)
+            await context.tick().repeat(2)
             assert context.get(dut.clear)
             assert await bench.until_stopped(context) == (State.FAULTED, fault, 0x1234)
 
@@ -309,6 +310,7 @@ def test_reset_empties_queues_and_semaphores():
         context.set(dut.reset, 1)
         await context.tick()
         context.set(dut.reset, 0)
+        await context.tick().repeat(2)
         assert context.get(dut.clear)
         await context.tick().repeat(20)
         assert context.get(dut.state) == State.IDLE

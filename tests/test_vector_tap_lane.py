@@ -41,11 +41,11 @@ def test_every_function_back_to_back(taps, dsp):
         expected[-1] = reduce(function, windows, weights)
 
     dut = TapLane(taps, dsp)
-    delay = TapLane.reduce_delay(taps)
+    delay = TapLane.control_delay(taps)
     idle = (np.zeros(taps, int), np.zeros(taps, int), Function.SUM, 0, 0)
 
     async def bench(ctx):
-        for i in range(len(samples) + delay + 1):
+        for i in range(len(samples) + delay + 2):
             window, weights, function, *_ = samples[i] if i < len(samples) else idle
             ctx.set(dut.window, int.from_bytes(window.astype(np.int8).tobytes(), "little"))
             ctx.set(dut.weights, int.from_bytes(weights.astype(np.int8).tobytes(), "little"))
@@ -54,8 +54,8 @@ def test_every_function_back_to_back(taps, dsp):
             ctx.set(dut.function, function)
             ctx.set(dut.en, en)
             ctx.set(dut.first, first)
-            if i > delay and expected[i - delay - 1] is not None:
-                assert ctx.get(dut.value) == expected[i - delay - 1] & 0xFFFFFFFF, (i, samples[i - delay - 1])
+            if i > delay + 1 and expected[i - delay - 2] is not None:
+                assert ctx.get(dut.value) == expected[i - delay - 2] & 0xFFFFFFFF, (i, samples[i - delay - 2])
             await ctx.tick()
 
     simulator = Simulator(dut)

@@ -1,12 +1,15 @@
 """The weight memory: depth, latency, order of writing and reading."""
 
 import numpy as np
+import pytest
 from amaranth.sim import Simulator
 from systolith.rtl.config import Config
 from systolith.rtl.weight_memory import WeightMemory
 
 
-def test_rows_are_read_one_cycle_after_en():
+@pytest.mark.parametrize("bank", [2048, 11, 4, 1])
+def test_rows_are_read_some_cycles_after_their_addresses(bank, monkeypatch):
+    monkeypatch.setattr(WeightMemory, "BANK_ROWS", bank)
     config = Config(rows=3, cols=5, requantise_lanes=1, weight_memory_rows=11)
     rows = [int.from_bytes(np.random.default_rng(i).bytes(5), "little") for i in range(11)]
     dut = WeightMemory(config)
@@ -21,10 +24,13 @@ def test_rows_are_read_one_cycle_after_en():
         ctx.set(dut.write.data, 0)
         await ctx.tick()
         ctx.set(dut.read.en, 1)
-        for address in reversed(range(11)):
-            ctx.set(dut.read.address, address)
+        asked = [*reversed(range(11)), 3, 10]
+        for cycle in range(len(asked) + WeightMemory.LATENCY):
+            if cycle < len(asked):
+                ctx.set(dut.read.address, asked[cycle])
+            if cycle >= WeightMemory.LATENCY:
+                assert ctx.get(dut.read.data) == rows[asked[cycle - WeightMemory.LATENCY]]
             await ctx.tick()
-            assert ctx.get(dut.read.data) == rows[address]
 
     simulator = Simulator(dut)
     simulator.add_clock(1e-6)

@@ -97,7 +97,7 @@ class Bench:
 def test_rows_stream_one_a_cycle_across_instructions():
     program = [read_weights(Destination.ARRAY, 0, 7), read_weights(Destination.ACTIVATION, 20, 9, slot=2),
                read_weights(Destination.ARRAY, 7, 1), read_weights(Destination.TABLE, 30, 3)]
-    bench = Bench(config(), program, 40)
+    bench = Bench(config(tiles=3), program, 40)
     asked = [*range(7), *range(20, 29), 7, *range(30, 33)]
     assert bench.asked == [(2 + i, address) for i, address in enumerate(asked)]
     assert [row for _, row in bench.tiles] == [*range(1, 9)]

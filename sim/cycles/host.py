@@ -12,6 +12,8 @@ __all__ = ["PacketPort", "Transmitter", "WidePort", "host_unit"]
 _START, _ADVANCE = 3, 2
 #: Cycles of a packet besides its bytes: from the request to the first byte, and the last one's way out.
 _TRANSMITTER = 2
+#: Cycles that a packet with bytes of the unified buffer waits for the first of them.
+_FETCH = 1
 #: Bytes of the header that the CRC covers.
 _HEADER = 4
 #: Cycles of a DATA packet besides its bytes on the way and into the buffer: receiver, command, end.
@@ -29,15 +31,17 @@ class Transmitter:
         Cycles of a byte, of those that the CRC is made of.
     """
 
-    def __init__(self, begin=-1, pace=1):
+    def __init__(self, begin=-3, pace=1):
         self._free, self._pace = begin, pace
         self.send(begin, 0)
 
-    def send(self, cycle, payload):
-        """Asks for a packet of so many bytes in `cycle`; returns the cycle in which it is accepted."""
+    def send(self, cycle, payload, wait=0):
+        """Asks for a packet of so many bytes, which come `wait` cycles late, in `cycle`; returns the cycle in which it
+        is accepted.
+        """
         accepted = max(cycle, self._free)
         covered = _HEADER + payload
-        self._free = accepted + OVERHEAD - _HEADER + covered * self._pace + _TRANSMITTER
+        self._free = accepted + OVERHEAD - _HEADER + covered * self._pace + _TRANSMITTER + wait
         return accepted
 
     @property
@@ -79,7 +83,7 @@ class PacketPort:
     def write(self, cycle, length):
         """Bytes to the host, from `cycle` on; returns the cycle in which all have left."""
         for count in self._packets(length):
-            self._transmitter.send(cycle + 1, 4 + count)
+            self._transmitter.send(cycle + 1, 4 + count, _FETCH)
             cycle = self._transmitter.sent + _ADVANCE
         return cycle
 

@@ -130,8 +130,8 @@ class Semaphores:
     retired : dict from Unit to list of int, cycles
     """
 
-    #: Cycles from a retire pulse to the first in which a wait for it is met: the semaphore, `rtl.waits`.
-    LATENCY = 2
+    #: Cycles from a retire pulse to the first in which a wait for it is met: a register, the semaphore, `rtl.waits`.
+    LATENCY = 3
 
     def __init__(self, config):
         self.retired = {unit: [] for unit in units(config)}

@@ -36,29 +36,28 @@ def vector_unit(config, queue, active):
     """Process of the vector unit, as `rtl.vector`; `active` is its `Activity`."""
     retire_latency = write_delay(config) + 2
     registers = Registers(Unit.VECTOR)
-    walked = -1  # last cycle of the address generator in the instruction before
-    paced = -config.vector_beats  # its last read of a step
+    start = -1  # when the last instruction left the register before the unit
+    walked = -1  # when the address generator let the last token of the instruction before go
+    paced = -config.vector_beats  # the same for its last read of a step
     end = -1
     while True:
         while (offer := queue.next()) is None:
             yield
         instruction, offered = offer
-        start = max(offered, walked + 1)
+        accepted = max(offered, start + 1)
+        queue.accept(accepted)
+        start = max(accepted, walked) + 1
         if instruction.opcode is Opcode.SET_CONFIGURATION:
             if any(index >= _FIRST_LATE for index in registers.write(instruction)):
                 start = max(start, end + 1)
-            queue.accept(start)
             continue
-        queue.accept(start)
-        taps1, taps0 = registers["tap1_count"], registers["tap0_count"]
-        reads, steps = taps1 * taps0, registers["x_count"] * instruction.operands[0]
+        reads = registers["tap1_count"] * registers["tap0_count"]
+        steps = registers["x_count"] * instruction.operands[0]
         if reads and steps:
-            walked = max(start + reads, paced + config.vector_beats) + (steps - 1) * max(reads, config.vector_beats)
+            walked = max(start + 1 + reads, paced + config.vector_beats) + (steps - 1) * max(reads, config.vector_beats)
             paced = walked
         else:
-            walked = start + 1
-            if taps1 <= 1 and taps0 <= 1:
-                paced = walked
+            walked = start + 2
         end = walked + retire_latency
         active.add(start + 1, end + 1)
         queue.retire(instruction, start, end)

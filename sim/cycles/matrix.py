@@ -42,8 +42,9 @@ class Matrix:
     def run(self, queue):
         """The process."""
         weights, registers = self._weights, Registers(Unit.MATRIX)
-        # Of the instruction before: when it leaves the register `ahead`, its generator's last step, its last vector.
-        taken = stepped = served = -1
+        # Of what came before: when it left the register `ahead`; its generator's last step; when its last request was
+        # served, and the one before that.
+        taken = stepped = served = before = -1
         while True:
             while (offer := queue.next()) is None:
                 yield
@@ -55,11 +56,12 @@ class Matrix:
                 registers.write(instruction)
                 continue
             vectors, passes, switch = loops(instruction, registers)
-            # A vector is requested in the cycle after the generator's step, a step comes when the vector before is
-            # served.
-            start = request = max(taken + 1, served) + 1
+            # A step can be made in the cycle after the one in which the last request but one was served. Its own
+            # request is there in the next cycle, once the one before is served.
+            stepped = max(taken, before) + 1
+            start = request = max(stepped, served) + 1
             if not vectors or not passes:
-                served, stepped = request, request - 1
+                before, served = served, request
             else:
                 while passes:
                     first, count = request, weights.pass_by(request, vectors, passes) if switch else 0
@@ -73,9 +75,17 @@ class Matrix:
                     count = count or 1
                     self.vectors.add(first, vectors, count, switch)
                     passes -= count
-                    served = first + vectors * count - 1
-                    stepped = served - 1 if vectors > 1 else request - 1
+                    requests = vectors * count
+                    if requests > 1:
+                        # The second last was served in the cycle before.
+                        stepped = max(stepped + 1, served + 1) if requests == 2 else first + requests - 2
+                        before = first + requests - 2
+                    else:
+                        before = served
+                    served = first + requests - 1
                     request = served + 1
+                    if passes:
+                        stepped = max(stepped, before) + 1
                 self._busy.add(start, served + 1)
             queue.retire(instruction, start, served + self._retire_latency)
 
