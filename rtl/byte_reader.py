@@ -1,7 +1,8 @@
 """Reads a run of bytes of the unified buffer, one after the other, for packets on their way to the host."""
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Module, Mux, ResetInserter, Signal, unsigned
 from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from .config import ADDRESS_BITS
@@ -56,23 +57,29 @@ class ByteReader(wiring.Component):
             m.d.sync += [self.host_read.payload.eq(self.host_read.payload + cols),
                          to_request.eq(Mux(to_request > cols, to_request - cols, 0))]
 
-        # Rows come from afar, but in a small chip.
-        rows = self.host_data
-        if not self._config.compact:
+        row = Signal(8 * cols)
+        row_left = Signal(range(cols + 1))
+        # Rows come from afar, and what takes the bytes is far: registers at both ends, but in a small chip.
+        rows, taken = self.host_data, Signal()
+        if self._config.compact:
+            m.d.comb += [self.bytes.payload.eq(row[:8]), self.bytes.valid.eq(row_left != 0),
+                         taken.eq(self.bytes.valid & self.bytes.ready)]
+        else:
             m.submodules.register = register = StreamRegister(unsigned(8 * cols))
             wiring.connect(m, wiring.flipped(self.host_data), register.arriving)
             rows = register.kept
-        row = Signal(8 * cols)
-        row_left = Signal(range(cols + 1))
-        m.d.comb += [
-            self.bytes.payload.eq(row[:8]),
-            self.bytes.valid.eq(row_left != 0),
-            rows.ready.eq((row_left == 0) | ((row_left == 1) & self.bytes.ready)),
-        ]
+            # Emptied at the start: what is left of the last row goes into it, too.
+            fifo = SyncFIFO(width=8, depth=2)
+            m.submodules.fifo = ResetInserter(self.start)(fifo)
+            m.d.comb += [
+                fifo.w_data.eq(row[:8]), fifo.w_en.eq(row_left != 0), taken.eq(fifo.w_en & fifo.w_rdy),
+                self.bytes.payload.eq(fifo.r_data), self.bytes.valid.eq(fifo.r_rdy), fifo.r_en.eq(self.bytes.ready),
+            ]
+        m.d.comb += rows.ready.eq((row_left == 0) | ((row_left == 1) & taken))
         with m.If(self.start):
             m.d.sync += row_left.eq(0)
         with m.Elif(rows.valid & rows.ready):
             m.d.sync += [row.eq(rows.payload), row_left.eq(cols)]
-        with m.Elif(self.bytes.valid & self.bytes.ready):
+        with m.Elif(taken):
             m.d.sync += [row.eq(row[8:]), row_left.eq(row_left - 1)]
         return m
