@@ -19,10 +19,35 @@ class Bytes:
 
     def __init__(self, size):
         self.cells, self.late = np.zeros(size, np.uint8), np.zeros(size, bool)
+        self._units = np.zeros(size, bool)  # written by a unit in this cycle
+        self._before, self._now = [], []  # reads of the cycle before and of this one
+
+    def begin(self):
+        """The next cycle."""
+        self._before, self._now = self._now, []
+        self._units[:] = False
 
     def read(self, address, count):
         span = slice(address, address + count)
-        return self.cells[span].copy(), ~self.late[span]
+        cells, known = self.cells[span].copy(), ~self.late[span]
+        self._now.append((address, cells, known))
+        return cells, known
+
+    def write(self, address, values):
+        """By a unit."""
+        span = slice(address, address + len(values))
+        self.cells[span], self._units[span] = values, True
+
+    def host_write(self, address, data):
+        """Goes before the other writes of the cycle; its reads see it, those of the cycle before may or may not."""
+        if not self._units[address]:
+            self.cells[address] = data
+        for first, cells, _ in self._now:
+            if first <= address < first + len(cells):
+                cells[address - first] = data
+        for first, _, known in self._before:
+            if first <= address < first + len(known):
+                known[address - first] = False
 
 
 def check(value, expected):
@@ -51,6 +76,7 @@ async def all_ports_act_on_one_array_of_bytes(dut):
 
     await start(dut, told.inputs)
     for now in range(CYCLES):
+        model.begin()
         for port, count in (("matrix_read", config.rows), ("vector_read", cols)):
             place, en = address(count), rng.random() < 0.7
             dut[f"{port}__en"].value, dut[f"{port}__address"].value = int(en), place
@@ -72,12 +98,12 @@ async def all_ports_act_on_one_array_of_bytes(dut):
                                 ("data", int.from_bytes(values.tobytes(), "little"))):
                 dut[f"{port}__{part}"].value = value
             if en and port == "activation_write":
-                model.cells[place:place + count] = values[:count]
+                model.write(place, values[:count])
             elif en:
                 vector = place, values[:count]
         if writing["vector_write"]:
             place, values = vector
-            model.cells[place:place + len(values)] = values
+            model.write(place, values)
             model.late[place:place + len(values)] = True
         if written is None and rng.random() < 0.5:
             written = {"address": int(rng.integers(0, size)), "data": int(rng.integers(0, 256))}
@@ -95,6 +121,6 @@ async def all_ports_act_on_one_array_of_bytes(dut):
             answers.append(expected_host)
             asked = None
         if written is not None and int(dut.host_write__ready.value):
-            model.cells[written["address"]] = written["data"]
+            model.host_write(**written)
             written, stored = None, stored + 1
     assert answered > 20 and stored > 20
