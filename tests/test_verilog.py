@@ -5,6 +5,7 @@ import re
 from systolith.rtl import verilog
 from systolith.rtl.config import Config
 from systolith.rtl.matrix import MatrixUnit
+from systolith.rtl.sequencer import Sequencer
 
 CONFIG = Config(rows=2, cols=2, requantise_lanes=1, accumulator_depth=16)
 
@@ -41,3 +42,10 @@ def test_flat_text_is_one_module():
     text = verilog.convert(MatrixUnit(CONFIG), "chip", flat=True)
     assert [name for name in re.findall(r"^module (\w+)", text, re.MULTILINE) if "memory" not in name] == ["chip"]
     assert len(text) < len(verilog.convert(MatrixUnit(CONFIG), "chip"))
+
+
+def test_no_name_has_brackets():
+    """ABC9 of yosys takes a signal `x[0]` for bit 0 of `x`."""
+    text = verilog.convert(Sequencer(CONFIG), "chip")
+    assert re.search(r"\\\S+\(0\) ", text), "an element of an array has a name of its own"
+    assert not re.search(r"\\\S*[][]", text)
