@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import sys
 
 import serial
 from serial.tools import list_ports
@@ -40,11 +41,11 @@ class SerialDevice:
             self._port = serial.Serial(self._name, baud, timeout=timeout, write_timeout=timeout, exclusive=True)
         except (OSError, ValueError) as error:
             raise DeviceError(_advice(self._name, error)) from None
-        # An FTDI bridge otherwise holds a short answer back for 16 ms. It works without, slower: pyserial raises
-        # ValueError where the driver has no such mode (pseudo-terminals), NotImplementedError on systems other than
-        # Linux, and has no such method on Windows.
-        with contextlib.suppress(ValueError, NotImplementedError, AttributeError):
-            self._port.set_low_latency_mode(True)
+        # An FTDI bridge otherwise holds a short answer back for 16 ms. Only pyserial on Linux can change that, and not
+        # for a pseudo-terminal (ValueError); without, it works as well, slower.
+        if sys.platform == "linux":
+            with contextlib.suppress(ValueError):
+                self._port.set_low_latency_mode(True)
 
     def write(self, data):
         """Sends bytes."""

@@ -65,8 +65,7 @@ def parse(content, name="model"):
     try:
         model = schema.ModelT.InitFromPackedBuf(content, 0)
         counts = [len(part) for part in (model.subgraphs, model.operatorCodes, model.buffers)]
-    except Exception:
-        # The generated reader follows every offset in the file unchecked, so damage can raise anything.
+    except Exception:  # anything: the generated reader follows every offset in the file unchecked
         raise ModelError(f"model {name} is damaged: its tables lead outside its {len(content)} bytes") from None
     try:
         if counts[0] != 1:

@@ -81,9 +81,9 @@ class VectorGenerator(Component):
         m = Module()
         settings = {r.name: Signal(r.width, name=r.name) for r in CONFIG[Unit.MATRIX]}
 
-        m.submodules.register = register = StreamRegister(IssueLayout())
-        connect(m, flipped(self.issue), register.arriving)
-        ahead, take = register.kept.payload, register.kept.ready
+        m.submodules.register = waiting = StreamRegister(IssueLayout())
+        connect(m, flipped(self.issue), waiting.arriving)
+        ahead, take = waiting.kept.payload, waiting.kept.ready
 
         def of(opcode):
             return {f.name: field(ahead.word, opcode, f.name) for f in TABLE[opcode].fields}
@@ -120,7 +120,7 @@ class VectorGenerator(Component):
             pass_last.eq(x_last & y_last),
             last.eq(pass_last & pass0_last & pass1_last),
             step.eq(running & ~spare_valid),
-            take.eq(register.kept.valid & (~running | (step & last))),
+            take.eq(waiting.kept.valid & (~running | (step & last))),
             self.moving.eq(take | step | (self.issue.valid & self.issue.ready)),
         ]
 

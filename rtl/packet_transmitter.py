@@ -156,9 +156,9 @@ class PacketTransmitter(wiring.Component):
             m.d.sync += tx.valid.eq(0)
 
         # Whether a packet begins is known late, and starts much: a register between, but in a small chip.
-        begins, start = Signal(), 0 if compact else 1
-        m.d.comb += [reader.start.eq(delayed(m, begins, start)), reader.address.eq(delayed(m, request.address, start)),
-                     reader.count.eq(delayed(m, request.count, start))]
+        begins, stages = Signal(), 0 if compact else 1
+        m.d.comb += [port.eq(delayed(m, value, stages)) for port, value in (
+            (reader.start, begins), (reader.address, request.address), (reader.count, request.count))]
 
         with m.FSM():
             with m.State("IDLE"):

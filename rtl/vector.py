@@ -119,9 +119,9 @@ class VectorUnit(wiring.Component):
     def _issue(self, m, address, drained):
         """Passes Vector on to the address generator, executes Set_Configuration; returns the registers."""
         settings = Signal(SettingsLayout())
-        m.submodules.register = register = StreamRegister(IssueLayout())
-        wiring.connect(m, wiring.flipped(self.unit.issue), register.arriving)
-        issue = register.kept
+        m.submodules.register = waiting = StreamRegister(IssueLayout())
+        wiring.connect(m, wiring.flipped(self.unit.issue), waiting.arriving)
+        issue = waiting.kept
         word = issue.payload.word
         is_vector = field(word, Opcode.VECTOR, "opcode") == Opcode.VECTOR
         writes = [(field(word, Opcode.SET_CONFIGURATION, f"index{i}"),

@@ -42,16 +42,18 @@ class StepLayout(data.StructLayout):
         Those of the instruction.
     """
     def __init__(self, config):
-        super().__init__({"read": 1, "first": 1, "last": 1, "output": 1, "retire": 1,
-                          "tap1": range(config.vector_kernel_rows), "function": 3, "slot": 3})
+        super().__init__(_walked(config) | {"function": 3, "slot": 3})
+
+
+def _walked(config):
+    """The fields of a step that change within an instruction."""
+    return {**dict.fromkeys(("read", "first", "last", "output", "retire"), 1), "tap1": range(config.vector_kernel_rows)}
 
 
 class _TokenLayout(data.StructLayout):
-    """What the walk gives, on its way through the pacing: the parts of a step that change, and its addresses."""
+    """What the walk gives, on its way through the pacing: what changes of a step, and its addresses."""
     def __init__(self, config):
-        super().__init__({"read": 1, "first": 1, "last": 1, "output": 1, "retire": 1,
-                          "tap1": range(config.vector_kernel_rows),
-                          "read_address": ADDRESS_BITS, "write_address": ADDRESS_BITS})
+        super().__init__(_walked(config) | {"read_address": ADDRESS_BITS, "write_address": ADDRESS_BITS})
 
 
 class VectorAddress(wiring.Component):
@@ -129,7 +131,7 @@ class VectorAddress(wiring.Component):
         output = Signal()
         m.d.comb += output.eq(last & until_output[-1])
 
-        # What the walk gives is paced at `head`; what comes while that waits, is kept in `spare`.
+        # What the walk gives is paced at `head`; what comes while that waits is kept in `spare`.
         token, spare, head = (
             Signal(_TokenLayout(config), name=name, reset_less=True) for name in ("token", "spare", "head"))
         token_valid, spare_valid, head_valid = (

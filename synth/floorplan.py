@@ -98,7 +98,7 @@ def floor_plan(module, floor, progress=None):
     areas = np.array([_AREAS.get(kind, 0.1) for kind in kinds])
     array = _array_sites(names, blocks["MULT18X18D"], floor.sites["MULT18X18D"])
     place, plans = partial(_place, graph, floor, blocks, sites, is_block, areas, array), []
-    with ProcessPoolExecutor(min(_STARTS, os.cpu_count())) as pool:
+    with ProcessPoolExecutor(min(_STARTS, os.cpu_count() or 1)) as pool:
         for plan in pool.map(place, range(1, _STARTS + 1)):
             plans.append(plan)
             if progress is not None:

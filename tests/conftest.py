@@ -7,7 +7,10 @@ import pytest
 
 @pytest.fixture(scope="session")
 def shared():
-    """The folder `shared` beside the checkout: models, single-operator models and their inputs."""
+    """The folder `shared` beside the checkout: models, single-operator models and their inputs.
+
+    A skip where it is missing: the models are not the project's to pass on, so that a clone has none.
+    """
     folder = Path(__file__).resolve().parents[2] / "shared"
     if not folder.is_dir():
         pytest.skip(f"needs the models in {folder}, which is not there")

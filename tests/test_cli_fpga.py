@@ -86,6 +86,7 @@ def test_the_dry_run_prints_what_starts_the_loader_of_pip(systolith, tmp_path, m
 
 @pytest.mark.fpga
 def test_the_loader_of_pip_knows_every_board(tmp_path):
+    # The loader of pip does not bring it, and pip cannot.
     try:
         ctypes.CDLL("libusb-1.0.so.0")
     except OSError:

@@ -1,6 +1,7 @@
 """The Verilog under cocotb: the same test benches on Icarus Verilog and on Verilator."""
 
 import pytest
+from simulators import icarus_only, verilator_only
 from systolith.rtl.accumulators import Accumulators
 from systolith.rtl.activation import ActivationUnit
 from systolith.rtl.array import SystolicArray
@@ -23,9 +24,6 @@ KINDS = {kind: Config(rows=5, cols=3, requantise_lanes=1, multiplier=kind) for k
 UNITS = Config(rows=3, cols=6, requantise_lanes=3, accumulator_depth=64, unified_buffer_bytes=1024, weight_fifo_tiles=2,
                weight_memory_rows=640, vector_kernel_rows=3, instruction_depth=512, queue_depth=3, tag_depth=4,
                packet_bytes=256, multiplier="winograd")
-
-icarus_only, verilator_only = (pytest.mark.skipif(missing(name) is not None, reason=str(missing(name)))
-                               for name in SIMULATORS)
 
 
 @pytest.fixture(params=SIMULATORS)

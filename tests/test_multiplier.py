@@ -4,16 +4,16 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from simulators import icarus_only
 from systolith.rtl.multiplier import Multiplier
 from systolith.rtl.verilog import convert
-from systolith.sim.cocotb_runner import missing
 from systolith.synth.cells import CELLS
 from vendor import vendor_models
 
 HERE = Path(__file__).parent
 
 
-@pytest.mark.skipif(missing("icarus") is not None, reason=str(missing("icarus")))
+@icarus_only
 @pytest.mark.parametrize("family", [None, *CELLS])
 @pytest.mark.parametrize("width, products, held", [(8, 2, True), (8, 1, False), (9, 1, False)])
 def test_all_pairs_of_factors(family, width, products, held, tmp_path):

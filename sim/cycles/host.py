@@ -26,7 +26,8 @@ class Transmitter:
     Parameters
     ----------
     begin : int
-        Cycle in which the first is accepted, the answer to RUN.
+        Cycle of the program in which the first is accepted, the answer to RUN: it starts the sequencer, three cycles
+        before the program's first.
     pace : int
         Cycles of a byte, of those that the CRC is made of.
     """
