@@ -174,7 +174,8 @@ class SystolicArray(Component):
     weights : In(8 * cols)
         A row of the next tile, column c in bits 8*c.
     shift : In(1)
-        `weights` is taken. The first row of a tile must not come before the cycle of the switch to the previous tile.
+        `weights` is taken `shift_ahead(config)` cycles later. The first row of a tile must not come before the cycle of
+        the switch to the previous tile.
     sums : Out(sum_width * cols)
         Products of the vectors with the columns of the tile, signed; column c in bits sum_width*c, and c cycles later
         than column 0.
@@ -189,6 +190,11 @@ class SystolicArray(Component):
         """Cycles from a vector to the sum of its column 0."""
         correction = ActivationCorrection.LATENCY if config.multiplier == "winograd" else 0
         return cells(config.rows) - 1 + MacCell.latency(config.multiplier) + correction
+
+    @staticmethod
+    def shift_ahead(config):
+        """Cycles from `shift` to its row of `weights`: a register for each row of cells, but in a small chip."""
+        return 0 if config.compact else 1
 
     def __init__(self, config):
         self.config = config
@@ -210,6 +216,8 @@ class SystolicArray(Component):
             m.d.sync += takes_part.eq(Cat(1, takes_part))
             with m.If(takes_part[-1]):
                 m.d.sync += takes_part.eq(1)
+        shifts = delay(m, "cells_shift", Cat(self.shift & takes_part[max(0, 2 * i - single)] for i in range(count)),
+                       self.shift_ahead(self.config))
 
         # A cell shifts from its first row's turn on. A top cell of one row has a second activation of 0.
         vector = Cat(self.activations[:8], Const(0, 8), self.activations[8:]) if single else self.activations
@@ -218,8 +226,7 @@ class SystolicArray(Component):
         array = place(m, "cells", ArrayBand(rows, cols, kind, self.config.adder_columns), platform)
         m.d.comb += [
             activations.d.eq(Cat(Cat(vector.word_select(i, 16), self.switch) for i in range(count))),
-            array.west.eq(Cat(Cat(activations.q.word_select(i, LANE), self.shift & takes_part[max(0, 2 * i - single)])
-                              for i in range(count))),
+            array.west.eq(Cat(Cat(activations.q.word_select(i, LANE), shifts[i]) for i in range(count))),
             weights.d.eq(self.weights),
             array.weights.eq(weights.q),
         ]
@@ -228,9 +235,9 @@ class SystolicArray(Component):
             south = place(m, "activation_correction", ActivationCorrection(rows, cols), platform)
             m.d.comb += [
                 north.weights.eq(weights.q),
-                north.shift.eq(self.shift),
+                north.shift.eq(shifts[0]),
                 north.switch.eq(self.switch),
-                north.first_row.eq(~takes_part[1:2].any()),
+                north.first_row.eq(delay(m, "first_row", ~takes_part[1:2].any(), self.shift_ahead(self.config))),
                 array.starts.eq(north.starts),
                 south.activations.eq(Cat(activations.q.word_select(i, LANE)[:16] for i in range(single, count))),
                 south.sums.eq(array.sums),

@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Module, Mux, ResetInserter, Signal, unsigned
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFO
+from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from .config import ADDRESS_BITS
@@ -57,29 +57,31 @@ class ByteReader(wiring.Component):
             m.d.sync += [self.host_read.payload.eq(self.host_read.payload + cols),
                          to_request.eq(Mux(to_request > cols, to_request - cols, 0))]
 
-        row = Signal(8 * cols)
-        row_left = Signal(range(cols + 1))
-        # Rows come from afar, and what takes the bytes is far: registers at both ends, but in a small chip.
+        # The row of which bytes are being taken: whether there is one, and how many follow the byte at its low end.
+        row, some, following = Signal(8 * cols), Signal(), Signal(range(cols))
+        last = following == 0
         rows, taken = self.host_data, Signal()
         if self._config.compact:
-            m.d.comb += [self.bytes.payload.eq(row[:8]), self.bytes.valid.eq(row_left != 0),
-                         taken.eq(self.bytes.valid & self.bytes.ready)]
+            m.d.comb += [self.bytes.payload.eq(row[:8]), self.bytes.valid.eq(some), taken.eq(some & self.bytes.ready)]
         else:
+            # Rows come from afar, and what takes the bytes is far: registers at both ends. All bits of the row move
+            # with `room`, which is one: it leaves a place for what is under way.
             m.submodules.register = register = StreamRegister(unsigned(8 * cols))
             wiring.connect(m, wiring.flipped(self.host_data), register.arriving)
-            rows = register.kept
+            rows, room = register.kept, Signal()
             # Emptied at the start: what is left of the last row goes into it, too.
-            fifo = SyncFIFO(width=8, depth=2)
+            fifo = SyncFIFOBuffered(width=8, depth=4)
             m.submodules.fifo = ResetInserter(self.start)(fifo)
+            m.d.sync += room.eq(fifo.level <= 2)
             m.d.comb += [
-                fifo.w_data.eq(row[:8]), fifo.w_en.eq(row_left != 0), taken.eq(fifo.w_en & fifo.w_rdy),
+                fifo.w_data.eq(row[:8]), fifo.w_en.eq(taken), taken.eq(some & room),
                 self.bytes.payload.eq(fifo.r_data), self.bytes.valid.eq(fifo.r_rdy), fifo.r_en.eq(self.bytes.ready),
             ]
-        m.d.comb += rows.ready.eq((row_left == 0) | ((row_left == 1) & taken))
+        m.d.comb += rows.ready.eq(~some | (last & taken))
         with m.If(self.start):
-            m.d.sync += row_left.eq(0)
+            m.d.sync += some.eq(0)
         with m.Elif(rows.valid & rows.ready):
-            m.d.sync += [row.eq(rows.payload), row_left.eq(cols)]
+            m.d.sync += [row.eq(rows.payload), some.eq(1), following.eq(cols - 1)]
         with m.Elif(taken):
-            m.d.sync += [row.eq(row[8:]), row_left.eq(row_left - 1)]
+            m.d.sync += [row.eq(row[8:]), some.eq(~last), following.eq(following - 1)]
         return m

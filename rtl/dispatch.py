@@ -127,13 +127,18 @@ class Dispatch(wiring.Component):
         m.d.sync += quiet.eq(Cat(queue.empty for queue in queues).all() & tags.empty & ~moves
                              & (semaphores.as_value() == dispatched.as_value()))
 
+        # The host port is far: registers on the way there and back.
+        interrupted = Signal()
+        m.d.sync += [
+            interrupted.eq(self.interrupt.valid & self.interrupt.ready),
+            self.interrupt.valid.eq(self.instructions.valid & head.own.interrupt & waits.met & ~interrupted
+                                    & ~(self.interrupt.valid & self.interrupt.ready)),
+        ]
         m.d.comb += self.instructions.ready.eq(
             Cat(bit & queue.push.ready for bit, queue in zip(head.queue, queues, strict=True)).any()
-            | (waits.met & (head.own.nothing | (head.own.interrupt & self.interrupt.ready)
-                            | (head.own.tag & tags.push.ready))))
+            | interrupted | (waits.met & (head.own.nothing | (head.own.tag & tags.push.ready))))
         with m.If(self.instructions.valid):
             m.d.comb += [
-                self.interrupt.valid.eq(head.own.interrupt & waits.met),
                 tags.push.valid.eq(head.own.tag & waits.met),
                 self.halt.eq(head.own.halt & waits.met & quiet),
                 self.fault.eq(Mux(quiet, head.fault, 0)),

@@ -89,8 +89,11 @@ class VectorGenerator(Component):
             return {f.name: field(ahead.word, opcode, f.name) for f in TABLE[opcode].fields}
 
         multiply, convolve, setting = of(Opcode.MATRIX_MULTIPLY), of(Opcode.CONVOLVE), of(Opcode.SET_CONFIGURATION)
-        opcode = ahead.word[:5]
-        is_convolve, is_setting = opcode == Opcode.CONVOLVE, opcode == Opcode.SET_CONFIGURATION
+        # What it is, is known when it arrives: much moves when it is taken.
+        is_convolve, is_setting = Signal(), Signal()
+        with m.If(waiting.arriving.ready):
+            opcode = field(waiting.arriving.payload.word, Opcode.NOP, "opcode")
+            m.d.sync += [is_convolve.eq(opcode == Opcode.CONVOLVE), is_setting.eq(opcode == Opcode.SET_CONFIGURATION)]
 
         # The running instruction. Loops count down from two less than their lengths, so that the sign bit alone tells
         # the last round; `x_again` and `y_again` are what they restart from.
@@ -277,15 +280,16 @@ class MatrixUnit(Component):
         # cycle is enough, because it reaches the array before the vector does.
         loaded, row_taken, tile_ready, switching = (
             Signal(name=name) for name in ("loaded", "row_taken", "tile_ready", "switching"))
-        row = Signal(range(config.rows))
-        last_row = row == config.rows - 1
+        row, next_row = Signal(range(config.rows)), Signal(range(config.rows))
+        last_row = Signal(init=config.rows == 1)
         m.d.comb += [
             self.weights.ready.eq(~loaded),
             row_taken.eq(self.weights.valid & ~loaded),
             tile_ready.eq(loaded | (row_taken & last_row)),
+            next_row.eq(Mux(last_row, 0, row + 1)),
         ]
         with m.If(row_taken):
-            m.d.sync += row.eq(Mux(last_row, 0, row + 1))
+            m.d.sync += [row.eq(next_row), last_row.eq(next_row == config.rows - 1)]
         m.d.sync += loaded.eq(tile_ready & ~switching)
 
         # Serving a request: the buffer read, or a fault, after which nothing is served until reset.
@@ -320,7 +324,8 @@ class MatrixUnit(Component):
             accumulators.control.en.eq(delay(m, "vector_line", vector, control_latency)),
             array.activations.eq(self.buffer.data),
             array.switch.eq(delay(m, "switch_line", switching, BUFFER_READ_LATENCY)),
-            array.shift.eq(delay(m, "shift_line", row_taken, BUFFER_READ_LATENCY - 1)),
+            array.shift.eq(delay(m, "shift_line", row_taken,
+                                 BUFFER_READ_LATENCY - 1 - SystolicArray.shift_ahead(config))),
             array.weights.eq(
                 delay(m, "weight_line", self.weights.payload, BUFFER_READ_LATENCY - 1, reset_less=True)),
             accumulators.sums.eq(array.sums),

@@ -53,7 +53,7 @@ class Sequencer(wiring.Component):
 
     Latency
     -------
-    The first instruction is dispatched 7 cycles after `run`. What a unit shows counts in the next cycle.
+    The first instruction is dispatched 8 cycles after `run`. What a unit shows counts in the next cycle.
     """
 
     def __init__(self, config):
@@ -79,10 +79,10 @@ class Sequencer(wiring.Component):
         for i, unit in enumerate(self.units):
             wiring.connect(m, dispatch.issue[i], wiring.flipped(unit.issue))
 
-        # `clear` goes to the resets of all units: a register behind a register, which has the way to the global network
-        # of an FPGA to itself.
-        running = Signal()
-        m.d.sync += self.clear.eq(~running)
+        # `clear` goes to the resets of all units: behind two registers, which have the way to the global network of an
+        # FPGA to themselves.
+        running, run_in = Signal(), Signal()
+        m.d.sync += [run_in.eq(running), self.clear.eq(~run_in)]
         progress = Signal()
         # What the host and the units show comes from all parts of the chip: registers before anything is made of it.
         run, reset = Signal(), Signal()

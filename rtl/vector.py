@@ -10,7 +10,7 @@ from .config import ADDRESS_BITS
 from .delay import delayed
 from .interfaces import BUFFER_READ_LATENCY, BufferRead, BufferWrite, IssueLayout, LoadBus, UnitPort, field
 from .isa import CONFIG, SINK, Destination, Fault, Function, Opcode, Unit
-from .parameters import ParameterStore
+from .parameters import PLANES, ParameterStore
 from .requantise import RequantiseLane
 from .stamp import place
 from .stream_register import StreamRegister
@@ -108,8 +108,13 @@ class VectorUnit(wiring.Component):
         ]
 
         # A register more than in the activation unit: the same in both would be merged, and the units lie far apart.
-        load = LoadBus(config).create(path=("registered_load",))
-        m.d.comb += [getattr(load, name).eq(delayed(m, getattr(self.load, name), 1)) for name in load.signature.members]
+        # Only the first rows have numbers that matter.
+        load, arriving = LoadBus(config).create(path=("registered_load",)), self.load
+        m.d.comb += [port.eq(delayed(m, value, 1)) for port, value in (
+            (load.valid, arriving.valid & (arriving.destination == Destination.VECTOR)),
+            (load.index, Mux(arriving.index < PLANES, arriving.index, PLANES)[:PLANES.bit_length()]),
+            (load.slot, arriving.slot), (load.data, arriving.data))]
+        m.d.comb += load.destination.eq(Destination.VECTOR)
         settings = self._issue(m, address, in_flight == 0)
         values = self._reduce(m, platform, steps, load)
         results = self._requantise(m, platform, steps, settings, values, load)
@@ -121,13 +126,13 @@ class VectorUnit(wiring.Component):
         settings = Signal(SettingsLayout())
         m.submodules.register = waiting = StreamRegister(IssueLayout())
         wiring.connect(m, wiring.flipped(self.unit.issue), waiting.arriving)
-        issue = waiting.kept
-        word = issue.payload.word
-        is_vector = field(word, Opcode.VECTOR, "opcode") == Opcode.VECTOR
-        writes = [(field(word, Opcode.SET_CONFIGURATION, f"index{i}"),
-                   field(word, Opcode.SET_CONFIGURATION, f"value{i}")) for i in range(2)]
-        late = Cat((index >= _FIRST_LATE) & (index != SINK) for index, _ in writes).any()
-        written = Signal()
+        issue, arriving = waiting.kept, waiting.arriving.payload.word
+        # What it is, is known when it arrives: much moves when the address generator takes it.
+        is_vector, late, written = Signal(), Signal(), Signal()
+        with m.If(waiting.arriving.ready):
+            indices = [field(arriving, Opcode.SET_CONFIGURATION, f"index{i}") for i in range(2)]
+            m.d.sync += [is_vector.eq(field(arriving, Opcode.VECTOR, "opcode") == Opcode.VECTOR),
+                         late.eq(Cat((index >= _FIRST_LATE) & (index != SINK) for index in indices).any())]
         m.d.comb += [
             address.settings.eq(settings),
             address.issue.payload.eq(issue.payload),
@@ -137,11 +142,12 @@ class VectorUnit(wiring.Component):
         # In the cycle after `ready`, when the register still holds the instruction and none is begun.
         m.d.sync += written.eq(issue.valid & issue.ready & ~is_vector)
         with m.If(written):
-            for index, value in writes:
-                with m.Switch(index):
+            for i in range(2):
+                with m.Switch(field(issue.payload.word, Opcode.SET_CONFIGURATION, f"index{i}")):
                     for register in _REGISTERS.values():
                         with m.Case(register.index):
-                            m.d.sync += settings[register.name].eq(value)
+                            m.d.sync += settings[register.name].eq(
+                                field(issue.payload.word, Opcode.SET_CONFIGURATION, f"value{i}"))
         return settings
 
     def _reduce(self, m, platform, steps, load):

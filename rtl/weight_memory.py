@@ -31,7 +31,7 @@ class WeightMemory(wiring.Component):
     between it is arbitrary.
     """
 
-    LATENCY = 2
+    LATENCY = 3
     #: Rows of a bank: the depth of a block of 18 kbit for bytes.
     BANK_ROWS = 2048
 
@@ -42,8 +42,10 @@ class WeightMemory(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         width, rows = 8 * self._config.cols, self._config.weight_memory_rows
-        # The host's words come from afar and go to all blocks: a register between.
+        # Who asks and who writes are far from some of the banks, and a block is slow, and far from the next: registers
+        # on the way to each bank, and before the choice.
         address, data, en = (delayed(m, value, 1) for value in (self.write.address, self.write.data, self.write.en))
+        data = delayed(m, data, 1)
         count, banks = -(-rows // self.BANK_ROWS), []
         bank_bits = (self.BANK_ROWS - 1).bit_length()
         number = slice(bank_bits, bank_bits + (count - 1).bit_length())
@@ -52,12 +54,13 @@ class WeightMemory(wiring.Component):
             m.submodules[f"bank{b}"] = bank = memory.Memory(
                 shape=width, depth=min(self.BANK_ROWS, rows - b * self.BANK_ROWS), init=[], attrs={"no_rw_check": 1})
             read, write = bank.read_port(), bank.write_port()
-            m.d.comb += [
-                # It reads in any case: who asks knows when, and an enable of all blocks is a slow wire.
-                read.en.eq(1), read.addr.eq(self.read.address),
-                write.en.eq(en & (address[number] == b)), write.addr.eq(address), write.data.eq(data),
-            ]
-            # A block is slow, and far from the next: a register before the choice.
+            for port, asked, wanted in ((read, self.read.address, 1), (write, address, en)):
+                chosen = asked[number] == b
+                m.d.sync += port.en.eq(chosen & wanted)
+                # Registers with an enable each: yosys makes one of those that are equal.
+                with m.If(chosen):
+                    m.d.sync += port.addr.eq(asked)
+            m.d.comb += write.data.eq(data)
             banks.append(delayed(m, read.data, 1))
-        m.d.comb += self.read.data.eq(Array(banks)[delayed(m, self.read.address[number], 2)])
+        m.d.comb += self.read.data.eq(Array(banks)[delayed(m, self.read.address[number], self.LATENCY)])
         return m

@@ -41,10 +41,13 @@ class Floor:
         In tiles.
     sites : dict
         By kind of cell: the name of each block to its tile's (x, y).
+    global_buffers : tuple of str
+        The names of the global buffers in the middle of the upper edge.
     """
     width: int
     height: int
     sites: dict
+    global_buffers: tuple = ()
 
 
 def _rows(groups, rows, blocks):
@@ -53,17 +56,18 @@ def _rows(groups, rows, blocks):
             for row in rows for group in groups for name, offset in blocks.items()}
 
 
-def _ecp5(width, height, groups, memory_rows, multiplier_rows):
+def _ecp5(width, height, groups, memory_rows, multiplier_rows, middle):
     return Floor(width, height, {
         "DP16KD": _rows(groups, memory_rows, {f"EBR{i}": 2 * i for i in range(4)}),
         "MULT18X18D": _rows(groups, multiplier_rows, {f"MULT18_{i}": i for i in (0, 1, 4, 5)}),
-    })
+    }, tuple(f"X{middle}/Y0/TDCC{i}" for i in range(12)))
 
 
 #: By the size of nextpnr's device; measured from its database by `ctx.getBels()`.
 FLOORS = {
-    "25k": _ecp5(72, 50, (4, 13, 22, 33, 42, 51, 60), (25, 37), (13,)),
-    "85k": _ecp5(126, 95, (4, 13, 22, 31, 40, 49, 58, 69, 78, 87, 96, 105, 114), (22, 46, 70, 82), (10, 34, 58)),
+    "25k": _ecp5(72, 50, (4, 13, 22, 33, 42, 51, 60), (25, 37), (13,), 31),
+    "85k": _ecp5(126, 95, (4, 13, 22, 31, 40, 49, 58, 69, 78, 87, 96, 105, 114), (22, 46, 70, 82), (10, 34, 58),
+                 67),
 }
 
 

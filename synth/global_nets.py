@@ -7,11 +7,12 @@ __all__ = ["promote"]
 _PORTS = ("CE", "LSR")
 
 
-def promote(module, most, least=100):
+def promote(module, most, least=100, sites=()):
     """Puts the control nets of the most flip-flops behind a global buffer (DCCA of ECP5).
 
     nextpnr 0.11 does this for clocks only; what is behind a buffer in the netlist it routes as a clock. Such a net no
-    longer counts for the placement either.
+    longer counts for the placement either. Only nets that a flip-flop drives: the way to the buffer takes most of a
+    cycle.
 
     Parameters
     ----------
@@ -22,6 +23,8 @@ def promote(module, most, least=100):
         then forgets about the others.
     least : int
         How many flip-flops at least.
+    sites : sequence of str
+        Where the buffers are placed, in this order; nextpnr would put all at the left edge.
 
     Returns
     -------
@@ -31,7 +34,8 @@ def promote(module, most, least=100):
     cells = module["cells"]
     ports = [(cell["connections"], port) for cell in cells.values() if cell["type"] == "TRELLIS_FF"
              for port in _PORTS if isinstance(cell["connections"].get(port, [""])[0], int)]
-    sinks = Counter(connections[port][0] for connections, port in ports)
+    registers = {cell["connections"]["Q"][0] for cell in cells.values() if cell["type"] == "TRELLIS_FF"}
+    sinks = Counter(net for connections, port in ports if (net := connections[port][0]) in registers)
     fresh = 1 + max((bit for net in module["netnames"].values() for bit in net["bits"] if isinstance(bit, int)),
                     default=0)
     promoted = {net: fresh + i for i, (net, count) in enumerate(sinks.most_common(most)) if count >= least}
@@ -39,9 +43,10 @@ def promote(module, most, least=100):
         net = connections[port][0]
         connections[port] = [promoted.get(net, net)]
     buffers = {}
-    for net, behind in promoted.items():
-        name = f"global_net{behind - fresh}"
-        cells[name] = {"hide_name": 0, "type": "DCCA", "parameters": {}, "attributes": {},
+    for number, (net, behind) in enumerate(promoted.items()):
+        name = f"global_net{number}"
+        place = {"BEL": sites[number]} if number < len(sites) else {}
+        cells[name] = {"hide_name": 0, "type": "DCCA", "parameters": {}, "attributes": place,
                        "port_directions": {"CLKI": "input", "CE": "input", "CLKO": "output"},
                        "connections": {"CLKI": [net], "CE": ["1"], "CLKO": [behind]}}
         module["netnames"][name] = {"hide_name": 0, "bits": [behind], "attributes": {}}

@@ -153,24 +153,27 @@ def arrange(part, folder, *, progress=None):
         return
     design = json.loads(netlist.read_text())
     module = max(design["modules"].values(), key=lambda module: len(module["cells"]))
-    promote(module, family.global_nets)
     if part.floor:
-        _plan_floor(module, part.floor, progress)
+        planner = _planner()
+        floor = planner.FLOORS[part.floor]
+        promote(module, family.global_nets, sites=floor.global_buffers)
+        try:
+            plan = planner.floor_plan(module, floor, progress)
+        except ValueError:
+            plan = {}  # more blocks than there are: nextpnr says of everything how much
+        for cell, site in plan.items():
+            module["cells"][cell].setdefault("attributes", {})["BEL"] = site
+    else:
+        promote(module, family.global_nets)
     netlist.write_text(json.dumps(design))
 
 
-def _plan_floor(module, floor, progress):
-    """Gives the blocks of a netlist their places."""
+def _planner():
     try:
-        from .floorplan import FLOORS, floor_plan
+        from . import floorplan
     except ModuleNotFoundError as error:
         raise ToolError(f"planning the floor needs {error.name}, which `pip install {error.name}` installs") from None
-    try:
-        plan = floor_plan(module, FLOORS[floor], progress)
-    except ValueError:
-        return  # more blocks than there are: nextpnr says of everything how much
-    for cell, site in plan.items():
-        module["cells"][cell].setdefault("attributes", {})["BEL"] = site
+    return floorplan
 
 
 def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(), progress=None):

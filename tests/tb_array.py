@@ -40,16 +40,17 @@ async def sums_as_by_numpy(dut, gaps):
     told = settings()
     config, rng = told.config, np.random.default_rng(told.seed)
     width, latency = sum_width(config.rows), SystolicArray.latency(config)
+    ahead = SystolicArray.shift_ahead(config)
     shifts, vectors = schedule(rng, config, gaps)
     checked = 0
 
     await start(dut, told.inputs)
-    for now in range(max(vectors) + latency + config.cols):
+    for now in range(-ahead, max(vectors) + latency + config.cols):
         vector, switch, _ = vectors.get(now, (rng.integers(-128, 128, config.rows), False, None))
         dut.activations.value = pack(vector, 8)
         dut.switch.value = int(switch)
         dut.weights.value = pack(shifts.get(now, rng.integers(-128, 128, config.cols)), 8)
-        dut.shift.value = int(now in shifts)
+        dut.shift.value = int(now + ahead in shifts)
         await cycle(dut)
         # Other columns may still be unknown: registers in DSP blocks have no value before their first one.
         sums = dut.sums.value

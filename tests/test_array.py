@@ -41,17 +41,17 @@ def run(config, lengths, rng, gaps=0.0):
             t += 1
 
     dut = SystolicArray(config)
-    latency, width = SystolicArray.latency(config), dut.sum_width
+    latency, ahead, width = SystolicArray.latency(config), SystolicArray.shift_ahead(config), dut.sum_width
     sums = {}
 
     async def bench(ctx):
-        for now in range(t + latency + cols):
+        for now in range(-ahead, t + latency + cols):
             vector = vectors[now][0] if now in vectors else rng.integers(-128, 128, rows)
             row = shifts[now] if now in shifts else rng.integers(-128, 128, cols)
             ctx.set(dut.activations, pack(vector))
             ctx.set(dut.switch, now in switches)
             ctx.set(dut.weights, pack(row))
-            ctx.set(dut.shift, now in shifts)
+            ctx.set(dut.shift, now + ahead in shifts)
             sums[now] = ctx.get(dut.sums)
             await ctx.tick()
 

@@ -15,13 +15,15 @@ def netlist(*groups):
             cells[f"ff{fresh}"] = {"type": "TRELLIS_FF", "connections": {
                 "CLK": [2], "CE": [enable], "LSR": [reset], "DI": [enable], "Q": [fresh]}}
             fresh += 1
+    for net in {net for group in groups for net in group[:2]} - {"0", "1", 13}:
+        cells[f"driver{net}"] = {"type": "TRELLIS_FF", "connections": {"CE": ["1"], "LSR": ["0"], "Q": [net]}}
     return {"cells": cells, "netnames": {"q": {"bits": list(range(2, fresh))}}}
 
 
 def sinks(module, port):
     counts = {}
-    for cell in module["cells"].values():
-        if cell["type"] == "TRELLIS_FF":
+    for name, cell in module["cells"].items():
+        if name.startswith("ff"):
             net, = cell["connections"][port]
             counts[net] = counts.get(net, 0) + 1
     return counts
@@ -46,7 +48,20 @@ def test_the_largest_go_behind_a_buffer():
 def test_small_nets_stay():
     module = netlist((10, 20, 99))
     assert promote(module, most=4) == {}
-    assert sinks(module, "CE") == {10: 99} and len(module["cells"]) == 99
+    assert sinks(module, "CE") == {10: 99} and len(module["cells"]) == 101
+
+
+def test_nets_behind_gates_stay():
+    module = netlist((13, 20, 300))
+    assert promote(module, most=4) == {"global_net0": 300}
+    assert sinks(module, "CE") == {13: 300} and 20 not in sinks(module, "LSR")
+
+
+def test_buffers_take_the_places_in_order():
+    module = netlist((10, 20, 300), (11, 20, 200))
+    assert len(promote(module, most=3, sites=("A", "B"))) == 3
+    assert [cell["attributes"] for cell in module["cells"].values() if cell["type"] == "DCCA"] == [
+        {"BEL": "A"}, {"BEL": "B"}, {}]
 
 
 COUNTER = """

@@ -124,8 +124,8 @@ def test_first_instruction():
         await bench.until_stopped(context)
 
     bench.simulate(testbench)
-    # 7 cycles to dispatch and 5 through the queue.
-    assert bench.started[Unit.HOST] == [(begun[0] + 12, 990)]
+    # 8 cycles to dispatch and 5 through the queue.
+    assert bench.started[Unit.HOST] == [(begun[0] + 13, 990)]
 
 
 def test_illegal_instruction_is_a_precise_fault():
@@ -166,7 +166,7 @@ def test_faults_of_units():
             await context.tick()
             for unit in (Unit.WEIGHT, Unit.VECTOR):
                 context.set(dut.units[unit - 1].fault, 0)
-            await context.tick().repeat(2)
+            await context.tick().repeat(3)
             assert context.get(dut.clear)
             assert await bench.until_stopped(context) == (State.FAULTED, fault, 0x1234)
 
@@ -190,7 +190,7 @@ def test_reset_empties_queues_and_semaphores():
         context.set(dut.reset, 1)
         await context.tick()
         context.set(dut.reset, 0)
-        await context.tick().repeat(2)
+        await context.tick().repeat(3)
         assert context.get(dut.clear)
         await context.tick().repeat(20)
         assert context.get(dut.state) == State.IDLE

@@ -98,7 +98,7 @@ class Dispatch:
             else:
                 cycle = max(head + 1, self._met(*instruction.wait0), self._met(*instruction.wait1))
                 if instruction.opcode is Opcode.INTERRUPT:
-                    cycle = self._transmitter.send(cycle, _INTERRUPT_BYTES)
+                    cycle = self._transmitter.send(cycle + 1, _INTERRUPT_BYTES) + 1
                 elif instruction.opcode is Opcode.TAG:
                     unit, *_ = instruction.operands
                     cycle = max(cycle, known(self._tags.room))

@@ -13,7 +13,7 @@ _START, _ADVANCE = 3, 2
 #: Cycles of a packet besides its bytes: from the request to the first byte, and the last one's way out.
 _TRANSMITTER = 2
 #: Cycles that a packet with bytes of the unified buffer waits for the first of them.
-_FETCH = 2
+_FETCH = 3
 #: Bytes of the header that the CRC covers.
 _HEADER = 4
 #: Cycles of a DATA packet besides its bytes on the way and into the buffer: receiver, command, end.
@@ -26,13 +26,13 @@ class Transmitter:
     Parameters
     ----------
     begin : int
-        Cycle of the program in which the first is accepted, the answer to RUN: it starts the sequencer, three cycles
+        Cycle of the program in which the first is accepted, the answer to RUN: it starts the sequencer, four cycles
         before the program's first.
     pace : int
         Cycles of a byte, of those that the CRC is made of.
     """
 
-    def __init__(self, begin=-3, pace=1):
+    def __init__(self, begin=-4, pace=1):
         self._free, self._pace = begin, pace
         self.send(begin, 0)
 
