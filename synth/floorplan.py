@@ -42,7 +42,7 @@ class Floor:
     sites : dict
         By kind of cell: the name of each block to its tile's (x, y).
     global_buffers : tuple of str
-        The names of the global buffers in the middle of the upper edge.
+        Names of the global buffers in the middle of the upper edge, of which nextpnr takes the last for clocks.
     """
     width: int
     height: int
@@ -60,7 +60,7 @@ def _ecp5(width, height, groups, memory_rows, multiplier_rows, middle):
     return Floor(width, height, {
         "DP16KD": _rows(groups, memory_rows, {f"EBR{i}": 2 * i for i in range(4)}),
         "MULT18X18D": _rows(groups, multiplier_rows, {f"MULT18_{i}": i for i in (0, 1, 4, 5)}),
-    }, tuple(f"X{middle}/Y0/TDCC{i}" for i in range(12)))
+    }, tuple(f"X{middle}/Y0/TDCC{i}" for i in reversed(range(12))))
 
 
 #: By the size of nextpnr's device; measured from its database by `ctx.getBels()`.

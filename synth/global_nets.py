@@ -7,7 +7,7 @@ __all__ = ["promote"]
 _PORTS = ("CE", "LSR")
 
 
-def promote(module, most, least=100, sites=()):
+def promote(module, most, least=200, sites=()):
     """Puts the control nets of the most flip-flops behind a global buffer (DCCA of ECP5).
 
     nextpnr 0.11 does this for clocks only; what is behind a buffer in the netlist it routes as a clock. Such a net no
