@@ -40,6 +40,8 @@ class Board:
         The name by which openFPGALoader knows it.
     router_options : tuple of str
         More options of its nextpnr.
+    seed : int
+        Of the placement by default.
     """
     name: str
     title: str
@@ -49,6 +51,7 @@ class Board:
     freq: float
     loader: str
     router_options: tuple = ()
+    seed: int = 1
 
 
 def _sized(preset, name, **sizes):

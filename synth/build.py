@@ -25,7 +25,7 @@ def build_folder(board):
     return Path("build") / board.name
 
 
-def build(board, folder, *, config=None, freq=None, baud=DEFAULT_BAUD, seed=1, progress=lambda stage, line: None):
+def build(board, folder, *, config=None, freq=None, baud=DEFAULT_BAUD, seed=None, progress=lambda stage, line: None):
     """The bitstream of a board, and a report.
 
     The cache is the user's cache directory, or the directory that the environment variable SYSTOLITH_CACHE names.
@@ -41,8 +41,8 @@ def build(board, folder, *, config=None, freq=None, baud=DEFAULT_BAUD, seed=1, p
         Core clock; by default the board's.
     baud : number
         Of the UART.
-    seed : int
-        Of the placement.
+    seed : int, optional
+        Of the placement; by default the board's.
     progress : callable (stage, line)
         Gets what the tools print.
 
@@ -64,6 +64,7 @@ def build(board, folder, *, config=None, freq=None, baud=DEFAULT_BAUD, seed=1, p
         If a tool is missing or fails.
     """
     config, freq, part = config or board.config, freq or board.freq, board.part
+    seed = board.seed if seed is None else seed
     family, folder = FAMILIES[part.family], Path(folder)
     progress("elaborate", config.name)
     design = prepare(board, config, freq, baud)

@@ -1,6 +1,7 @@
 """From Verilog to a bitstream in three stages, each one run of a tool in a build folder."""
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,10 @@ from .global_nets import promote
 from .tools import ToolError, run
 
 __all__ = ["FAMILIES", "Family", "Part", "arrange", "pack", "place_and_route", "synthesise"]
+
+
+#: Rounds of the router after which it is given up: where it ends, it takes 40 to 80.
+_ROUNDS = 200
 
 
 @dataclass(frozen=True)
@@ -203,7 +208,7 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
     Errors
     ------
     ToolError
-        If nextpnr is missing or fails; most often the design is too large.
+        If nextpnr is missing or fails; most often the design is too large, or so crowded that the router does not end.
     """
     family, folder = FAMILIES[part.family], Path(folder)
     arguments = [*part.options, "--json", "top.json", "--report", "report.json", "--freq", freq, "--seed", seed,
@@ -213,7 +218,15 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
         arguments += [word.format(f"top.{family.suffix}") for word in family.constraints]
     elif part.family == "ecp5":
         arguments += ["--lpf-allow-unconstrained"]
-    run(family.router, arguments, folder, "route.log", progress)
+
+    def watch(line):
+        if (found := re.search(r"\biter=(\d+) .*overused=(\d+)", line)) and int(found[1]) >= _ROUNDS:
+            raise ToolError(f"{family.router} was stopped after {_ROUNDS} rounds with {found[2]} wires in use twice: "
+                            f"seed {seed} gives a placement that it cannot route, try another")
+        if progress:
+            progress(line)
+
+    run(family.router, arguments, folder, "route.log", watch)
     return json.loads((folder / "report.json").read_text())
 
 

@@ -96,7 +96,7 @@ def run(tool, arguments, folder, log, progress=None):
     log : str
         Name of a file in `folder` for all that it prints.
     progress : callable (line), optional
-        Gets each line that it prints.
+        Gets each line that it prints. What it raises stops the tool.
 
     Errors
     ------
@@ -108,11 +108,15 @@ def run(tool, arguments, folder, log, progress=None):
     with path.open("w", buffering=1) as file, subprocess.Popen(
             [*command, *map(str, arguments)], cwd=folder, text=True, errors="replace",
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
-        for line in process.stdout:
-            file.write(line)
-            if problem is None and "ERROR:" in line:
-                problem = line.strip()
-            if progress:
-                progress(line.rstrip())
+        try:
+            for line in process.stdout:
+                file.write(line)
+                if problem is None and "ERROR:" in line:
+                    problem = line.strip()
+                if progress:
+                    progress(line.rstrip())
+        except BaseException:
+            process.kill()
+            raise
     if process.returncode:
         raise ToolError(f"{tool} failed ({problem or f'exit code {process.returncode}'}); all it said is in {path}")

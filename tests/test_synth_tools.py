@@ -1,9 +1,11 @@
 """Tools are found natively first, else where pip put them; what they say is kept; what goes wrong is one sentence."""
 
 import importlib.metadata
+import time
 
 import pytest
 from systolith.synth import tools
+from systolith.synth.stages import Part, place_and_route
 from systolith.synth.tools import ToolError, find, run, version
 
 
@@ -56,6 +58,28 @@ def test_a_failure_names_the_error_and_the_log(native, tmp_path):
     native("yosys", "exit 3")
     with pytest.raises(ToolError, match="exit code 3"):
         run("yosys", [], tmp_path, "y.log")
+
+
+def test_what_the_progress_raises_stops_the_tool(native, tmp_path):
+    native("icepack", "echo enough; exec sleep 60")
+
+    def stop(line):
+        raise ToolError(line)
+    before = time.monotonic()
+    with pytest.raises(ToolError, match="enough"):
+        run("icepack", [], tmp_path, "pack.log", stop)
+    assert time.monotonic() - before < 30
+
+
+def test_a_router_that_does_not_end_is_stopped(native, tmp_path):
+    native("nextpnr-ecp5", """
+        for i in 1 2 199; do echo "Info:     iter=$i wires=9 overused=7 overuse=7 archfail=NA"; done
+        [ "$1" = --fast ] || { echo "Info:     iter=200 wires=9 overused=5 overuse=5 archfail=NA"; exec sleep 60; }
+        echo '{"fmax": {}}' > report.json""")
+    part, lines = Part("ecp5", ("--fast",)), []
+    assert place_and_route(part, tmp_path, freq=50, progress=lines.append) == {"fmax": {}} and len(lines) == 3
+    with pytest.raises(ToolError, match="stopped after 200 rounds with 5 wires in use twice: seed 9 .* try another"):
+        place_and_route(Part("ecp5", ("--slow",)), tmp_path, freq=50, seed=9)
 
 
 @pytest.mark.fpga
