@@ -37,7 +37,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python examples/digits/demo.py
 
 test: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -m "not slow and not fpga and not formal"
+	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow and not fpga and not formal"
 
 test-slow: $(VENV)/.installed-test
 	$(BIN)/python -m pytest

@@ -86,15 +86,20 @@ class Dispatch:
     def run(self):
         """Returns the cycle in which Halt is done, the program's last."""
         dispatched, known, advance = dict.fromkeys(self._queues, 0), self._known, self._advance
+        ways = {unit: (queue, queue.pushed, advance[unit]) for unit, queue in self._queues.items()}
         head = _FIRST
         for instruction in self._program:
-            if unit := instruction.unit:
-                queue, cycle = self._queues[unit], head
-                if queue.crowded:
-                    cycle = max(cycle, known(queue.room))
-                queue.pushed.append((instruction, cycle))
-                dispatched[unit] += instruction.work
-                advance[unit]()
+            _, _, unit, work, *_ = instruction
+            if unit:
+                (queue, pushed, go_on), cycle = ways[unit], head
+                room = queue.room()
+                if room is None:
+                    room = known(queue.room)
+                if room > cycle:
+                    cycle = room
+                pushed.append((instruction, cycle))
+                dispatched[unit] += work
+                go_on()
             else:
                 cycle = max(head + 1, self._met(*instruction.wait0), self._met(*instruction.wait1))
                 if instruction.opcode is Opcode.INTERRUPT:

@@ -35,18 +35,17 @@ class UnitQueue:
         self._accepted = -1  # when the unit took the one offered last
         self._settled = 0  # how many have left for good
 
-    @property
-    def crowded(self):
-        """Whether the next push has to wait until there is room."""
-        return len(self.pushed) >= self._depth - 1
-
     def room(self):
-        """First cycle in which it finds a place, if it is crowded; None if that is not known yet."""
+        """First cycle in which the next push finds a place; None if that is not known yet."""
         # A place is free once the instruction that had it has moved on to the output register.
         index = len(self.pushed) - self._depth + 1
-        if index > len(self._loads):
+        if index < 0:
+            return 0
+        loads = self._loads
+        if index > len(loads):
             return None
-        return max(self.pushed[index][1] + 1, self._loads[index - 1] if index else 0) + 1
+        pushed, left = self.pushed[index][1] + 1, loads[index - 1] if index else 0
+        return (pushed if pushed > left else left) + 1
 
     @property
     def drained(self):
@@ -65,14 +64,16 @@ class UnitQueue:
 
     def next(self):
         """The next instruction and the cycle in which it is offered, or None as long as that is not known."""
+        loads = self._loads
         if self._held is None:
-            if len(self._loads) == len(self.pushed):
+            if len(loads) == len(self.pushed):
                 return None
-            self._held, cycle = self.pushed[len(self._loads)]
-            self._loads.append(cycle + 2 if cycle + 2 > self._left + 1 else self._left + 1)
-        _, opcode, _, _, wait0, wait1, _ = instruction = self._held
+            self._held, cycle = self.pushed[len(loads)]
+            loads.append(cycle + 2 if cycle > self._left - 1 else self._left + 1)
+        instruction = self._held
+        _, opcode, _, _, wait0, wait1, _ = instruction
         # Waits are looked at in the cycle after the load and met in the next at the earliest.
-        left = self._loads[-1] + 2
+        left = loads[-1] + 2
         if wait0[0] or wait1[0]:
             left = self._wait(wait0, wait1, left)
             if left is None:
@@ -90,13 +91,13 @@ class UnitQueue:
         met0, met1 = self._met(*wait0), self._met(*wait1)
         if met0 is None or met1 is None:
             return None
-        met0, met1 = max(met0, earliest), max(met1, earliest)
+        met0, met1 = met0 if met0 > earliest else earliest, met1 if met1 > earliest else earliest
         if self.blocked:
             # Until then the chip names the first that is not met.
             held = max(earliest - 2, self._accepted) + 1
             self.blocked(wait0[0], held, met0)
             self.blocked(wait1[0], max(held, met0), met1)
-        return max(met0, met1)
+        return met0 if met0 > met1 else met1
 
     def accept(self, cycle):
         """The unit takes the offered instruction in `cycle`."""

@@ -166,9 +166,8 @@ class WeightPath:
     def _fetch(self):
         """Asks for rows for which there is room."""
         freed, places = self._room[0]
-        if self._ask <= freed:
-            self._ask = freed + 1
-        first, delivery, rows = self._memory.read(self._ask, min(self._left, places))
+        ask = self._ask if self._ask > freed else freed + 1
+        first, delivery, rows = self._memory.read(ask, self._left if self._left < places else places)
         self._ask, self._delivered = first + rows, delivery + rows - 1
         if rows == places:
             self._room.popleft()
