@@ -10,11 +10,14 @@ from .stream_register import StreamRegister
 
 __all__ = ["ByteReader"]
 
+_WORD = 4
+
 
 class ByteReader(wiring.Component):
     """Turns rows of `cols` bytes into bytes.
 
-    It requests the rows it needs and takes every one, provided that all `count` bytes are taken.
+    It requests the rows it needs and takes every one, the last one with the next `start` at the latest, provided that
+    all `count` bytes are taken.
 
     Parameters
     ----------
@@ -49,39 +52,54 @@ class ByteReader(wiring.Component):
         m = Module()
         cols = self._config.cols
 
-        to_request = Signal.like(self.count)
-        m.d.comb += self.host_read.valid.eq(to_request != 0)
-        with m.If(self.start):
-            m.d.sync += [self.host_read.payload.eq(self.address), to_request.eq(self.count)]
-        with m.Elif(self.host_read.valid & self.host_read.ready):
-            m.d.sync += [self.host_read.payload.eq(self.host_read.payload + cols),
-                         to_request.eq(Mux(to_request > cols, to_request - cols, 0))]
+        # Rows come from afar, and what takes the bytes is far: registers at all ends, but in a small chip.
+        compact = self._config.compact
+        asks, rows = wiring.flipped(self.host_read), wiring.flipped(self.host_data)
+        if not compact:
+            m.submodules.asks = ask_register = StreamRegister(unsigned(ADDRESS_BITS))
+            m.submodules.rows = row_register = StreamRegister(unsigned(8 * cols))
+            wiring.connect(m, ask_register.kept, asks)
+            wiring.connect(m, rows, row_register.arriving)
+            asks, rows = ask_register.arriving, row_register.kept
 
-        # The row of which bytes are being taken: whether there is one, and how many follow the byte at its low end.
-        row, some, following = Signal(8 * cols), Signal(), Signal(range(cols))
-        last = following == 0
-        rows, taken = self.host_data, Signal()
-        if self._config.compact:
-            m.d.comb += [self.bytes.payload.eq(row[:8]), self.bytes.valid.eq(some), taken.eq(some & self.bytes.ready)]
+        address, to_request = Signal(ADDRESS_BITS), Signal.like(self.count)
+        m.d.comb += [asks.valid.eq(to_request != 0), asks.payload.eq(address)]
+        with m.If(self.start):
+            m.d.sync += [address.eq(self.address), to_request.eq(self.count)]
+        with m.Elif(asks.valid & asks.ready):
+            m.d.sync += [address.eq(address + cols), to_request.eq(Mux(to_request > cols, to_request - cols, 0))]
+
+        # The row of which bytes are being taken stays in the stream; its words of up to four bytes come out of it one
+        # after the other, and bytes out of the word: whether there is one, and how many follow the byte at its low end.
+        words = -(-cols // _WORD)
+        word, some, following, number = (
+            Signal(8 * _WORD), Signal(), Signal(range(_WORD)), Signal(range(words)))
+        last, load, taken = following == 0, Signal(), Signal()
+        if compact:
+            m.d.comb += [self.bytes.payload.eq(word[:8]), self.bytes.valid.eq(some), taken.eq(some & self.bytes.ready)]
         else:
-            # Rows come from afar, and what takes the bytes is far: registers at both ends. All bits of the row move
-            # with `room`, which is one: it leaves a place for what is under way.
-            m.submodules.register = register = StreamRegister(unsigned(8 * cols))
-            wiring.connect(m, wiring.flipped(self.host_data), register.arriving)
-            rows, room = register.kept, Signal()
+            # The word moves with `room`, which is a register: it leaves a place for what is under way.
+            room = Signal()
             # Emptied at the start: what is left of the last row goes into it, too.
             fifo = SyncFIFOBuffered(width=8, depth=4)
             m.submodules.fifo = ResetInserter(self.start)(fifo)
             m.d.sync += room.eq(fifo.level <= 2)
             m.d.comb += [
-                fifo.w_data.eq(row[:8]), fifo.w_en.eq(taken), taken.eq(some & room),
+                fifo.w_data.eq(word[:8]), fifo.w_en.eq(taken), taken.eq(some & room),
                 self.bytes.payload.eq(fifo.r_data), self.bytes.valid.eq(fifo.r_rdy), fifo.r_en.eq(self.bytes.ready),
             ]
-        m.d.comb += rows.ready.eq(~some | (last & taken))
+        last_word = number == words - 1
+        m.d.comb += [
+            load.eq(rows.valid & (~some | (last & taken))),
+            rows.ready.eq(self.start | (load & last_word)),
+        ]
         with m.If(self.start):
-            m.d.sync += some.eq(0)
-        with m.Elif(rows.valid & rows.ready):
-            m.d.sync += [row.eq(rows.payload), some.eq(1), following.eq(cols - 1)]
+            m.d.sync += [some.eq(0), number.eq(0)]
+        with m.Elif(load):
+            m.d.sync += [word.eq(rows.payload.word_select(number, 8 * _WORD)), some.eq(1), number.eq(number + 1),
+                         following.eq(_WORD - 1)]
+            with m.If(last_word):
+                m.d.sync += [number.eq(0), following.eq(cols - _WORD * (words - 1) - 1)]
         with m.Elif(taken):
-            m.d.sync += [row.eq(row[8:]), some.eq(~last), following.eq(following - 1)]
+            m.d.sync += [word.eq(word[8:]), some.eq(~last), following.eq(following - 1)]
         return m

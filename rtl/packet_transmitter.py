@@ -2,7 +2,7 @@
 
 import struct
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Signal, unsigned
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.crc import catalog
 from amaranth.lib.wiring import In, Out
@@ -196,17 +196,21 @@ class PacketTransmitter(wiring.Component):
                         m.d.comb += load.eq(1)
                         with m.If(left == 0):
                             m.next = "CRC"
+                        with m.Elif(content == Content.BUFFER):
+                            m.next = "BUFFER"
                         with m.Else():
-                            m.next = "CONTENT"
+                            m.next = "WORDS"
 
-            with m.State("CONTENT"):
-                from_buffer = content == Content.BUFFER
-                m.d.comb += [
-                    byte.eq(Mux(from_buffer, reader.bytes.payload, word[:8])),
-                    valid.eq(Mux(from_buffer, reader.bytes.valid, ~(late & (phase == 3)))),
-                    covered.eq(1),
-                    reader.bytes.ready.eq(from_buffer & advance),
-                ]
+            with m.State("BUFFER"):
+                m.d.comb += [byte.eq(reader.bytes.payload), valid.eq(reader.bytes.valid), covered.eq(1),
+                             reader.bytes.ready.eq(advance)]
+                with m.If(taken):
+                    m.d.sync += left.eq(left - 1)
+                    with m.If(left == 1):
+                        m.next = "CRC"
+
+            with m.State("WORDS"):
+                m.d.comb += [byte.eq(word[:8]), valid.eq(~(late & (phase == 3))), covered.eq(1)]
                 with m.If(taken):
                     m.d.sync += [phase.eq(phase + 1), left.eq(left - 1)]
                     with m.If(phase == 3):

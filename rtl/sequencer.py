@@ -88,6 +88,8 @@ class Sequencer(wiring.Component):
         run, reset = Signal(), Signal()
         run_address = delayed(m, self.run_address, 1)
         retire, active = Signal(len(self.units)), Signal(len(self.units))
+        # Dispatch stays where it is after these.
+        halt, stream_fault = delayed(m, dispatch.halt, 1), delayed(m, dispatch.fault, 1)
         faults = [(delayed(m, unit.fault_pc, 1), Signal(4, name=f"fault_{i}")) for i, unit in enumerate(self.units)]
         m.d.sync += [
             run.eq(self.run), reset.eq(self.reset),
@@ -120,9 +122,9 @@ class Sequencer(wiring.Component):
         for pc, fault in faults:
             with m.Elif(fault != 0):
                 stop(fault, pc)
-        with m.Elif(dispatch.fault != 0):
-            stop(dispatch.fault, dispatch.pc)
-        with m.Elif(dispatch.halt):
+        with m.Elif(stream_fault != 0):
+            stop(stream_fault, dispatch.pc)
+        with m.Elif(halt):
             stop(Fault.NONE, 0)
         with m.Elif(watchdog.deadlock):
             stop(Fault.DEADLOCK, watchdog.pc)

@@ -110,10 +110,11 @@ class Dispatch:
                     self._tags.push(instruction, dispatched[unit], cycle)
             head = cycle + 1
 
-        # Halt, at `cycle` at the earliest, sees one cycle late that everything before it is done.
+        # Halt, at `cycle` at the earliest, sees one cycle late that everything before it is done; the sequencer sees it
+        # in the next.
         ends = [*self._queues.values(), self._tags]
         known(lambda: all(end.settled for end in ends) or None)
-        return max(cycle, *(self._met(*done) for done in dispatched.items()), *(end.drained + 1 for end in ends))
+        return 1 + max(cycle, *(self._met(*done) for done in dispatched.items()), *(end.drained + 1 for end in ends))
 
     def _met(self, unit, count):
         return self._known(lambda: self._semaphores.met(unit, count)) if count else 0

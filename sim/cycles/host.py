@@ -13,7 +13,7 @@ _START, _ADVANCE = 3, 2
 #: Cycles of a packet besides its bytes: from the request to the first byte, and the last one's way out.
 _TRANSMITTER = 2
 #: Cycles that a packet with bytes of the unified buffer waits for the first of them.
-_FETCH = 3
+_FETCH = 4
 #: Bytes of the header that the CRC covers.
 _HEADER = 4
 #: Cycles of a DATA packet besides its bytes on the way and into the buffer: receiver, command, end.
