@@ -9,7 +9,7 @@ from .interfaces import LoadBus
 from .parameter_plane import ParameterPlane
 from .stamp import place
 
-__all__ = ["ParameterStore"]
+__all__ = ["PLANES", "ParameterStore"]
 
 #: Rows of a set: byte planes 0 to 3 of the bias, 4 to 7 of the multiplier, and the shift.
 PLANES = 9

@@ -31,7 +31,8 @@ class Sequencer(wiring.Component):
     program : In(MemoryWrite(16, 128))
         To the instruction memory.
     run : In(1)
-        Pulse: starts the program at `run_address`; ignored while one runs.
+        Pulse: starts the program at `run_address`; ignored while one runs. Not in the cycle of `stopped` and the next,
+        in which dispatch still shows how the program before ended.
     run_address : In(16)
     reset : In(1)
         Pulse: gives the program up.
@@ -39,7 +40,7 @@ class Sequencer(wiring.Component):
     interrupt : Out(stream of 16 bits)
         Codes for the host.
     clear : Out(1)
-        No program runs: all units are held in reset, from the second cycle after its last one on.
+        No program runs: all units are held in reset, from the third cycle after its last one on.
     counts : Out(1)
         A program runs, and nothing is held in reset.
     stopped : Out(1)

@@ -7,15 +7,14 @@ from amaranth.lib.wiring import In, Out
 from .delay import delayed
 from .interfaces import LoadBus
 from .isa import Destination
+from .parameters import PLANES
 
 __all__ = ["DepthwiseWeights"]
 
-#: Rows of a parameter set before the first row of depthwise weights.
-_FIRST_ROW = 9
-
 
 class DepthwiseWeights(wiring.Component):
-    """Takes the depthwise weights out of the vector unit's parameter sets and gives all taps of a kernel row at once.
+    """Takes the depthwise weights out of the vector unit's parameter sets, the rows from PLANES on, and gives all taps
+    of a kernel row at once.
 
     Rows come in order, as Read_Weights delivers them; those beyond vector_kernel_rows are dropped. Reset does not
     change the weights.
@@ -56,14 +55,14 @@ class DepthwiseWeights(wiring.Component):
         chosen, is_weights = Signal(), Signal()
         m.d.comb += [
             chosen.eq(self.load.valid & (self.load.destination == Destination.VECTOR)),
-            is_weights.eq(chosen & (self.load.index >= _FIRST_ROW) & (kernel_row != kernel_rows)),
+            is_weights.eq(chosen & (self.load.index >= PLANES) & (kernel_row != kernel_rows)),
         ]
         with m.If(is_weights):
             with m.If(tap == taps - 1):
                 m.d.sync += [tap.eq(0), kernel_row.eq(kernel_row + 1)]
             with m.Else():
                 m.d.sync += tap.eq(tap + 1)
-        with m.Elif(chosen & (self.load.index < _FIRST_ROW)):
+        with m.Elif(chosen & (self.load.index < PLANES)):
             m.d.sync += [tap.eq(0), kernel_row.eq(0)]
 
         write = store.write_port(granularity=1)

@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import tempfile
-from importlib.metadata import version as package_version
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -70,7 +69,9 @@ def build(board, folder, *, config=None, freq=None, baud=DEFAULT_BAUD, seed=None
     design = prepare(board, config, freq, baud)
     folder.mkdir(parents=True, exist_ok=True)
     versions = [version(tool) for tool in family.tools]
-    synthesis_key = _key(design.chip, design.top, repr(part), repr(family), versions[0], package_version("systolith"))
+    # With the sources that plan the floor and rewrite the netlist.
+    sources = [path.read_text() for path in sorted(Path(__file__).parent.rglob("*")) if path.suffix in (".py", ".v")]
+    synthesis_key = _key(design.chip, design.top, repr(part), repr(family), versions[0], *sources)
 
     def make_netlist():
         netlist = synthesise(design.chip, TOP, part, folder, rtlil=design.top,

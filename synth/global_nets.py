@@ -34,7 +34,7 @@ def promote(module, most, least=200, sites=()):
     cells = module["cells"]
     ports = [(cell["connections"], port) for cell in cells.values() if cell["type"] == "TRELLIS_FF"
              for port in _PORTS if isinstance(cell["connections"].get(port, [""])[0], int)]
-    registers = {cell["connections"]["Q"][0] for cell in cells.values() if cell["type"] == "TRELLIS_FF"}
+    registers = {net for cell in cells.values() if cell["type"] == "TRELLIS_FF" for net in cell["connections"]["Q"]}
     sinks = Counter(net for connections, port in ports if (net := connections[port][0]) in registers)
     fresh = 1 + max((bit for net in module["netnames"].values() for bit in net["bits"] if isinstance(bit, int)),
                     default=0)

@@ -220,7 +220,7 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
         arguments += ["--lpf-allow-unconstrained"]
 
     def watch(line):
-        if (found := re.search(r"\biter=(\d+) .*overused=(\d+)", line)) and int(found[1]) >= _ROUNDS:
+        if (found := re.search(r"\biter=(\d+) .*overused=(\d+)", line)) and int(found[1]) >= _ROUNDS and int(found[2]):
             raise ToolError(f"{family.router} was stopped after {_ROUNDS} rounds with {found[2]} wires in use twice: "
                             f"seed {seed} gives a placement that it cannot route, try another")
         if progress:
