@@ -39,7 +39,8 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed-test
 	$(BIN)/python -m pytest -n auto --dist worksteal -m "not slow and not fpga and not formal"
 
-test-slow: $(VENV)/.installed-test
+test-slow: $(VENV)/.installed-fpga
+	$(BIN)/python -m pip install --quiet --editable ".[formal]"
 	$(BIN)/python -m pytest
 
 formal: $(VENV)/.installed-test

@@ -5,6 +5,7 @@ Everything is checked here, once: a `Graph` from this module can be evaluated, a
 
 import math
 import re
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +66,8 @@ def parse(content, name="model"):
     try:
         model = schema.ModelT.InitFromPackedBuf(content, 0)
         counts = [len(part) for part in (model.subgraphs, model.operatorCodes, model.buffers)]
-    except Exception:  # anything: the generated reader follows every offset in the file unchecked
+    except (struct.error, TypeError, ValueError):
+        # The generated reader follows every offset in the file unchecked.
         raise ModelError(f"model {name} is damaged: its tables lead outside its {len(content)} bytes") from None
     try:
         if counts[0] != 1:

@@ -17,9 +17,7 @@ from cocotb_tools import runner
 from systolith.rtl.config import Config
 from systolith.rtl.verilog import convert, ports
 
-__all__ = ["SIMULATORS", "BenchError", "BenchSettings", "missing", "run_bench", "settings"]
-
-SIMULATORS = ("icarus", "verilator")
+__all__ = ["BenchError", "BenchSettings", "run_bench", "settings"]
 
 _VARIABLE = "SYSTOLITH_BENCH"
 _TOP = "dut"
@@ -61,15 +59,6 @@ def settings():
     return BenchSettings(**{**values, "config": Config(**values["config"])})
 
 
-def missing(simulator):
-    """Why a simulator cannot be used here, with the command that installs it; None if it can."""
-    if simulator == "icarus" and shutil.which("iverilog") is None:
-        return "needs Icarus Verilog, which `apt-get install iverilog` installs"
-    if simulator == "verilator" and shutil.which("g++") is None:
-        return "needs a C++ compiler, which `apt-get install g++ make perl` installs"
-    return None
-
-
 def run_bench(component, bench, config, simulator, folder, *, seed=1, rounds=1, only=None, cells=None, models=(),
               netlist=None):
     """Builds the simulation of a component and runs a test bench on it.
@@ -83,7 +72,7 @@ def run_bench(component, bench, config, simulator, folder, *, seed=1, rounds=1, 
     config : Config
         Of which the component was made.
     simulator : str
-        One of `SIMULATORS`.
+        "icarus" or "verilator".
     folder : Path
         Where everything goes that the build and the run leave.
     seed, rounds : int

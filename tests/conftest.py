@@ -7,12 +7,10 @@ import pytest
 
 @pytest.fixture(scope="session")
 def shared():
-    """The folder `shared` beside the checkout: models, single-operator models and their inputs.
-
-    A skip where it is missing: the models are not the project's to pass on, so that a clone has none.
-    """
+    """The folder `shared` beside the checkout: models, single-operator models and their inputs."""
     folder = Path(__file__).resolve().parents[2] / "shared"
     if not folder.is_dir():
+        # The models are not the project's to pass on, so that a stranger's clone has none: a skip, not a failure.
         pytest.skip(f"needs the models in {folder}, which is not there")
     return folder
 

