@@ -86,7 +86,7 @@ def _archive(path, tensors):
                 raise InputError(f"input file {path} has no array {wanted}; it has {has}")
             try:
                 arrays[tensor.index] = archive[name]
-            except Exception as error:
+            except Exception as error:  # as above
                 raise InputError(f"array {name!r} in {path} cannot be read: {error}") from None
         return arrays
 

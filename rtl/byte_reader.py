@@ -1,6 +1,6 @@
 """Reads a run of bytes of the unified buffer, one after the other, for packets on their way to the host."""
 
-from amaranth.hdl import Const, Module, Mux, ResetInserter, Signal, unsigned
+from amaranth.hdl import Module, Mux, ResetInserter, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
@@ -10,6 +10,7 @@ from .stream_register import StreamRegister
 
 __all__ = ["ByteReader"]
 
+#: Bytes that are taken out of a row at once: few enough to shift, as whole rows are wires across the chip.
 _WORD = 4
 
 
@@ -37,8 +38,9 @@ class ByteReader(wiring.Component):
 
     Latency
     -------
-    A byte a cycle once a row has come, and a cycle more for a row whose last word is one byte; requests run ahead as
-    far as `host_read` accepts them.
+    The first request 2 cycles after `start`, the first byte 4 cycles after its row; of a compact chip 1 and 1. Then a
+    byte a cycle, and a cycle more for a row whose last word is one byte; requests run ahead as far as `host_read`
+    accepts them.
     """
 
     def __init__(self, config):
@@ -74,7 +76,7 @@ class ByteReader(wiring.Component):
         # after the other, and bytes out of the word: whether there is one, and how many follow the byte at its low end.
         words = -(-cols // _WORD)
         word, some, following, number = (
-            Signal(8 * _WORD), Signal(), Signal(range(_WORD)), Signal(range(words)) if words > 1 else Const(0, 1))
+            Signal(8 * _WORD), Signal(), Signal(range(_WORD)), Signal(range(max(words, 2))))
         last, load, taken = following == 0, Signal(), Signal()
         if compact:
             m.d.comb += [self.bytes.payload.eq(word[:8]), self.bytes.valid.eq(some), taken.eq(some & self.bytes.ready)]
@@ -94,18 +96,13 @@ class ByteReader(wiring.Component):
             load.eq(rows.valid & (~some | (last & taken))),
             rows.ready.eq(self.start | (load & last_word)),
         ]
-
-        def count(value):
-            """Sets `number`, if it is one."""
-            return [number.eq(value)] if words > 1 else []
-
         with m.If(self.start):
-            m.d.sync += [some.eq(0), count(0)]
+            m.d.sync += [some.eq(0), number.eq(0)]
         with m.Elif(load):
-            m.d.sync += [word.eq(rows.payload.word_select(number, 8 * _WORD)), some.eq(1), count(number + 1),
+            m.d.sync += [word.eq(rows.payload.word_select(number, 8 * _WORD)), some.eq(1), number.eq(number + 1),
                          following.eq(_WORD - 1)]
             with m.If(last_word):
-                m.d.sync += [count(0), following.eq(cols - _WORD * (words - 1) - 1)]
+                m.d.sync += [number.eq(0), following.eq(cols - _WORD * (words - 1) - 1)]
         with m.Elif(taken):
             m.d.sync += [word.eq(word[8:]), some.eq(~last), following.eq(following - 1)]
         return m

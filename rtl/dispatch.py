@@ -57,6 +57,7 @@ class Dispatch(wiring.Component):
     Latency
     -------
     A semaphore counts in the cycle after the retire pulse; an instruction that waited for it is offered 2 cycles later.
+    An interrupt is offered in the cycle after its waits are met; dispatch goes on in the cycle after it was taken.
     """
 
     def __init__(self, config):

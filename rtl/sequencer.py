@@ -1,6 +1,6 @@
 """The sequencer: runs a program from its first instruction to Halt or to a fault."""
 
-from amaranth.hdl import Cat, Module, ResetInserter, Signal
+from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -31,8 +31,7 @@ class Sequencer(wiring.Component):
     program : In(MemoryWrite(16, 128))
         To the instruction memory.
     run : In(1)
-        Pulse: starts the program at `run_address`; ignored while one runs. Not in the cycle of `stopped` and the next,
-        in which dispatch still shows how the program before ended.
+        Pulse: starts the program at `run_address`; ignored while one runs.
     run_address : In(16)
     reset : In(1)
         Pulse: gives the program up.
@@ -89,13 +88,14 @@ class Sequencer(wiring.Component):
         run, reset = Signal(), Signal()
         run_address = delayed(m, self.run_address, 1)
         retire, active = Signal(len(self.units)), Signal(len(self.units))
-        # Dispatch stays where it is after these.
-        halt, stream_fault = delayed(m, dispatch.halt, 1), delayed(m, dispatch.fault, 1)
+        # What ends a program. Only while it counts: the units and dispatch show it a little longer, until `clear`.
+        halt, stream_fault = Signal(), Signal(4)
         faults = [(delayed(m, unit.fault_pc, 1), Signal(4, name=f"fault_{i}")) for i, unit in enumerate(self.units)]
         m.d.sync += [
             run.eq(self.run), reset.eq(self.reset),
             retire.eq(Cat(unit.retire for unit in self.units)), active.eq(Cat(unit.active for unit in self.units)),
-            *(fault.eq(unit.fault) for unit, (_, fault) in zip(self.units, faults, strict=True)),
+            halt.eq(dispatch.halt & self.counts), stream_fault.eq(Mux(self.counts, dispatch.fault, 0)),
+            *(fault.eq(Mux(self.counts, unit.fault, 0)) for unit, (_, fault) in zip(self.units, faults, strict=True)),
             progress.eq(active.any() | dispatch.progress),
         ]
         m.d.comb += [
@@ -127,6 +127,6 @@ class Sequencer(wiring.Component):
             stop(stream_fault, dispatch.pc)
         with m.Elif(halt):
             stop(Fault.NONE, 0)
-        with m.Elif(watchdog.deadlock):
+        with m.Elif(watchdog.deadlock & self.counts):
             stop(Fault.DEADLOCK, watchdog.pc)
         return m

@@ -115,7 +115,7 @@ def run(tool, arguments, folder, log, progress=None):
                     problem = line.strip()
                 if progress:
                     progress(line.rstrip())
-        except BaseException:
+        except BaseException:  # Ctrl-C too: what the tool would do for an hour is in vain
             process.kill()
             raise
     if process.returncode:

@@ -236,3 +236,35 @@ def test_without_a_vector_unit():
     config = Config(**{**SMALL.as_dict(), "vector_taps": 0})
     _, outcome = run_program([work(Unit.ACTIVATION), instruction(Opcode.TAG, unit=Unit.VECTOR), HALT], config=config)
     assert outcome == (State.FAULTED, Fault.ILLEGAL_INSTRUCTION, 1)
+
+
+@pytest.mark.parametrize("pause", range(4))
+@pytest.mark.parametrize("ending", ["halt", "instruction stream", "unit"])
+def test_the_next_program_may_begin_as_soon_as_one_has_ended(ending, pause):
+    bench = Bench(latency=lambda pc: 3 if pc else 60)
+    first = instruction(Opcode.TAG, unit=Unit.NONE) if ending == "instruction stream" else HALT
+    outcomes = []
+
+    async def testbench(context):
+        dut = bench.dut
+        await bench.load(context, [work(Unit.MATRIX), first] if ending == "unit" else [first])
+        await bench.load(context, [work(Unit.HOST), HALT], address=100)
+        await bench.start(context)
+        fault = dut.units[Unit.MATRIX - 1].fault
+        if ending == "unit":
+            await context.tick().repeat(30)
+            context.set(fault, Fault.UNIFIED_BUFFER_RANGE)  # until it is reset
+        while not context.get(dut.stopped):
+            await context.tick()
+        outcomes.append(context.get(dut.fault))
+        for cycle in range(6):
+            context.set(dut.run, cycle == pause)
+            context.set(dut.run_address, 100)
+            if context.get(dut.clear):
+                context.set(fault, Fault.NONE)
+            await context.tick()
+        assert (await bench.until_stopped(context)) == HALTED
+
+    bench.simulate(testbench)
+    assert outcomes == [{"halt": Fault.NONE, "unit": Fault.UNIFIED_BUFFER_RANGE}.get(ending, Fault.ILLEGAL_INSTRUCTION)]
+    assert [pc for _, pc in bench.started[Unit.HOST]] == [100] and len(bench.stops) == 2

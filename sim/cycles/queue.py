@@ -1,4 +1,7 @@
-"""The queue of a unit: when its instructions are offered to it."""
+"""The queue of a unit: when its instructions are offered to it.
+
+Every instruction passes here, so that a comparison stands where `max` would be a call.
+"""
 
 from systolith.rtl.isa import Opcode
 
