@@ -7,11 +7,12 @@ from amaranth.lib.wiring import In, Out
 from .config import ADDRESS_BITS
 from .delay import DelayMemory, delayed
 from .function_table import FunctionTable, FunctionTables
-from .interfaces import BufferWrite, LoadBus, MemoryRead, UnitPort, field
+from .interfaces import BufferWrite, IssueLayout, LoadBus, MemoryRead, UnitPort, field
 from .isa import CONFIG, TABLE, Destination, Fault, Opcode, Unit
 from .parameters import ParameterStore
 from .requantise import RequantiseLane
 from .stamp import place
+from .stream_register import StreamRegister
 
 __all__ = ["ActivationUnit"]
 
@@ -41,7 +42,7 @@ class ActivationUnit(wiring.Component):
 
     Latency
     -------
-    Activate reads its first accumulator row in the cycle after its issue and a row each `beats` cycles; the next
+    Activate reads its first accumulator row 2 cycles after its issue and a row each `beats` cycles; the next
     instruction follows without a lost cycle (one without rows takes as long as a row, Set_Configuration a cycle). A row
     is written `write_latency(config)` cycles after it was read, the last one together with `retire`.
     """
@@ -105,13 +106,20 @@ class ActivationUnit(wiring.Component):
         with m.If(fails):
             m.d.sync += [stopped.eq(1), found.eq(fault)]
 
-        issue = self.unit.issue
+        m.submodules.register = waiting = StreamRegister(IssueLayout())
+        wiring.connect(m, wiring.flipped(self.unit.issue), waiting.arriving)
+        issue = waiting.kept
         word = issue.payload.word
+        # What it is, is known when it arrives: much moves when it is taken.
+        activates = Signal()
+        with m.If(waiting.arriving.ready):
+            m.d.sync += activates.eq(
+                field(waiting.arriving.payload.word, Opcode.ACTIVATE, "opcode") == Opcode.ACTIVATE)
         new, setting = ({f.name: field(word, opcode, f.name) for f in TABLE[opcode].fields}
                         for opcode in (Opcode.ACTIVATE, Opcode.SET_CONFIGURATION))
         m.d.comb += issue.ready.eq(~busy | finishes)
         with m.If(issue.valid & issue.ready):
-            with m.If(field(word, Opcode.ACTIVATE, "opcode") == Opcode.ACTIVATE):
+            with m.If(activates):
                 m.d.sync += [
                     busy.eq(1), empty.eq((new["x_count"] == 0) | (new["y_count"] == 0)), table.eq(new["table"]),
                     slot.eq(new["slot"]), columns.eq(new["columns"]), row.eq(new["acc_address"]),

@@ -98,8 +98,7 @@ class UnifiedBuffer(wiring.Component):
         banks = [place(m, f"bank{b}", BufferBank(depth), platform) for b in range(self._config.banks)]
         self._write(m, [bank.write for bank in banks])
 
-        self._read(m, [bank.matrix for bank in banks], self.matrix_read.en, self.matrix_read.address,
-                   self.matrix_read.data)
+        self._read(m, [bank.matrix for bank in banks], self.matrix_read.address, self.matrix_read.data)
 
         # The vector unit's port serves the host when it is free, one request at a time.
         accepted, in_flight = Signal(), Signal(BUFFER_READ_LATENCY)
@@ -114,7 +113,7 @@ class UnifiedBuffer(wiring.Component):
             m.d.sync += self.host_data.valid.eq(0)
         ports, address = [bank.vector for bank in banks], Signal(ADDRESS_BITS)
         m.d.comb += address.eq(Mux(self.vector_read.en, self.vector_read.address, self.host_read.payload))
-        self._read(m, ports, self.vector_read.en | accepted, address, self.vector_read.data)
+        self._read(m, ports, address, self.vector_read.data)
         return m
 
     def _write(self, m, ports):
@@ -159,12 +158,14 @@ class UnifiedBuffer(wiring.Component):
         for b, port in enumerate(ports):
             m.d.comb += [port.en.eq(enables[b]), port.data.eq(bytes_.word_select(b, 8))]
 
-    def _read(self, m, ports, en, address, result):
-        """Connects a read port: addresses, memories and rotator, with registers around them."""
-        en, address = delayed(m, en, 1), delayed(m, address, 1)
+    def _read(self, m, ports, address, result):
+        """Connects a read port: addresses, memories and rotator, with registers around them.
+
+        The memories are read in each cycle: an enable would have to get to all of them.
+        """
+        address = delayed(m, address, 1)
         self._address(m, ports, address)
-        en = delayed(m, en, 2)
-        m.d.comb += [port.en.eq(en) for port in ports]
+        m.d.comb += [port.en.eq(1) for port in ports]
         fetched = Signal(8 * len(ports))
         m.d.comb += fetched.eq(Cat(port.data for port in ports))
         # A register directly behind the memories, because block RAM is slow.

@@ -1,7 +1,8 @@
 """The commands of the host: checks them, carries them out and asks for their answers to be sent."""
 
-from amaranth.hdl import Cat, Module, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Signal, unsigned
 from amaranth.lib import data, stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from .config import ADDRESS_BITS
@@ -47,8 +48,8 @@ class Commands(wiring.Component):
 
     Latency
     -------
-    From the offer of a packet to its answer 3 cycles, with arguments at most 16. Data is stored a byte a cycle; before
-    that, its words are counted, one a cycle, where a word is more than a byte.
+    From the offer of a packet to its answer 3 cycles, with arguments at most 16. Data is stored a byte a cycle, through
+    a queue but in a compact chip; before that, its words are counted, one a cycle, where a word is more than a byte.
     """
 
     def __init__(self, config):
@@ -97,22 +98,35 @@ class Commands(wiring.Component):
         def select(which):
             m.d.sync += [size.eq(word_bytes(config, which)), limit.eq(space_words(config, which))]
 
-        m.d.comb += [
-            self.run_address.eq(address),
-            self.host_write.payload.address.eq(address), self.host_write.payload.data.eq(self.payload.payload),
-        ]
+        m.d.comb += self.run_address.eq(address)
+        # The buffer is far, and known late to be free: a queue between, but in a small chip.
+        if config.compact:
+            store, stored = self.host_write, Const(1, 1)
+        else:
+            m.submodules.store = queue = SyncFIFOBuffered(width=StoreLayout().size, depth=4)
+            store = stream.Signature(StoreLayout()).create(path=("store",))
+            stored = queue.level == 0
+            m.d.comb += [
+                queue.w_data.eq(store.payload), queue.w_en.eq(store.valid), store.ready.eq(queue.w_rdy),
+                self.host_write.payload.eq(queue.r_data), self.host_write.valid.eq(queue.r_rdy),
+                queue.r_en.eq(self.host_write.ready),
+            ]
+        m.d.comb += [store.payload.address.eq(address), store.payload.data.eq(self.payload.payload)]
         filled = Signal.like(size)
         if not config.compact:
-            # Rows are assembled from the top down, so that whatever their length they end at the register's top.
+            # Rows are assembled from the top down, so that whatever their length they end at the register's top. Many
+            # bits move for a byte: it waits in a register first.
             row = Signal(8 * max(config.cols, 16))
-            row_complete = Signal()
+            byte, byte_taken, byte_is_last, row_complete = Signal(8), Signal(), Signal(), Signal()
             m.d.comb += [
                 self.weights.address.eq(address), self.weights.data.eq(row[-8 * config.cols:]),
                 self.weights.en.eq(row_complete & (space == Space.WEIGHTS)),
                 self.instructions.address.eq(address), self.instructions.data.eq(row[-128:]),
                 self.instructions.en.eq(row_complete & (space == Space.INSTRUCTIONS)),
             ]
-            m.d.sync += row_complete.eq(0)
+            m.d.sync += [byte.eq(self.payload.payload), byte_taken.eq(0), row_complete.eq(byte_taken & byte_is_last)]
+            with m.If(byte_taken):
+                m.d.sync += row.eq(Cat(row[8:], byte))
             with m.If(row_complete):
                 m.d.sync += address.eq(address + 1)
 
@@ -251,23 +265,22 @@ class Commands(wiring.Component):
                 moved = Signal()
                 m.d.comb += moved.eq(self.payload.valid & self.payload.ready)
                 with m.If(config.compact | (space == Space.UNIFIED_BUFFER)):
-                    m.d.comb += [self.host_write.valid.eq(self.payload.valid),
-                                 self.payload.ready.eq(self.host_write.ready)]
+                    m.d.comb += [store.valid.eq(self.payload.valid), self.payload.ready.eq(store.ready)]
                     with m.If(moved):
                         m.d.sync += address.eq(address + 1)
                 if not config.compact:
                     with m.Else():
                         m.d.comb += self.payload.ready.eq(1)
                         with m.If(moved):
-                            m.d.sync += [row.eq(Cat(row[8:], self.payload.payload)), filled.eq(filled + 1)]
+                            m.d.sync += [byte_taken.eq(1), byte_is_last.eq(0), filled.eq(filled + 1)]
                             with m.If(filled == size - 1):
-                                m.d.sync += [filled.eq(0), row_complete.eq(1)]
+                                m.d.sync += [filled.eq(0), byte_is_last.eq(1)]
                 with m.If(moved):
                     m.d.sync += left.eq(left - 1)
                     with m.If(left == 1):
                         m.next = "STORED"
 
-            with m.State("STORED"):
+            with m.State("STORED"), m.If(stored):
                 m.d.comb += self.stored.eq(header.kind == Kind.DATA)
                 accept(Content.NONE, 0)
 

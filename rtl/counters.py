@@ -1,5 +1,7 @@
 """The performance counters and the snapshots that tags take of them."""
 
+from types import SimpleNamespace
+
 from amaranth.hdl import Module
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
@@ -68,8 +70,8 @@ class Counters(wiring.Component):
 
     Latency
     -------
-    A cycle is counted in the one after the next: what comes in is registered, for it comes from all parts of the chip.
-    A snapshot holds the cycles before it.
+    A cycle is counted three cycles later: what comes in is registered, for it comes from all parts of the chip, and
+    what is made of it. A snapshot holds the cycles before it.
 
     Source
     ------
@@ -90,17 +92,21 @@ class Counters(wiring.Component):
         m.submodules.memory = memory = Memory(shape=CountersLayout().size, depth=self._config.tag_depth, init=[],
                                               attrs={"no_rw_check": 1})
         write, read = memory.write_port(), memory.read_port()
-        m.d.sync += [write.addr.eq(self.tag[:len(write.addr)]), write.en.eq(self.snapshot)]
         m.d.comb += [
+            write.addr.eq(delayed(m, self.tag[:len(write.addr)], 2)),
+            write.en.eq(delayed(m, self.snapshot, 2)),
             write.data.eq(self.values),
             read.addr.eq(self.tags.address[:len(read.addr)]),
             read.en.eq(self.tags.en),
             self.tags.data.eq(read.data),
         ]
 
-        clear = delayed(m, self.clear, 1)
-        for name, event in counted_events(self).items():
-            value, counts = self.values[name], delayed(m, self.enable & event, 1)
+        arrived = SimpleNamespace(**{name: delayed(m, getattr(self, name), 1) for name in (
+            "enable", "array_active", "useful_macs", "weight_stall", "weight_shift", "matrix_blocked_by",
+            "vector_active", "activation_active")})
+        clear = delayed(m, self.clear, 2)
+        for name, event in counted_events(arrived).items():
+            value, counts = self.values[name], delayed(m, arrived.enable & event, 1)
             with m.If(clear):
                 m.d.sync += value.eq(0)
             with m.Elif(counts):

@@ -23,7 +23,7 @@ class WaitingLayout(data.ArrayLayout):
 
 
 class Dispatch(wiring.Component):
-    """Hands out one instruction a cycle in program order, and executes those that belong to no unit.
+    """Hands out the instructions in program order, and executes those that belong to no unit.
 
     The instructions that it executes itself obey their waits, too, and hold up what comes after them. A fault in the
     instruction stream counts only when all work before it is done, as Halt does: it is precise.
@@ -56,7 +56,7 @@ class Dispatch(wiring.Component):
 
     Latency
     -------
-    A semaphore counts in the cycle after the retire pulse; an instruction that waited for it is offered 2 cycles later.
+    A semaphore counts in the cycle after the retire pulse; an instruction that waited for it is offered in the next.
     An interrupt is offered in the cycle after its waits are met; dispatch goes on in the cycle after it was taken.
     """
 

@@ -55,7 +55,7 @@ class Fetch(wiring.Component):
 
     Latency
     -------
-    The first instruction is there 4 cycles after reset, then one a cycle.
+    The first instruction is there 4 cycles after reset, then one every second cycle.
     """
 
     def __init__(self, config):
@@ -83,15 +83,14 @@ class Fetch(wiring.Component):
         fetched_end = Signal(reset_less=True)
         fault = Signal(Fault)
 
-        # All stages move together, at dispatch's pace: the only bubbles are those of the start. Whether they move is
-        # in a register, for the memory and the stages lie far from dispatch: what comes when dispatch does not take
-        # the instruction before waits in `spare`.
+        # All stages move together, when the last one is empty: a register says so, for the memory and the stages lie
+        # far from dispatch, which knows late whether it takes an instruction.
         decoded = Signal(DecodedLayout(self._config))
-        spare, head = (Signal(DecodedLayout(self._config), name=name, reset_less=True) for name in ("spare", "head"))
+        head = Signal(DecodedLayout(self._config), reset_less=True)
         word = Signal(INSTRUCTION_BITS, reset_less=True)
-        spare_valid, advance = Signal(), Signal()
+        advance = Signal()
         m.d.comb += [
-            advance.eq(~spare_valid),
+            advance.eq(~self.instructions.valid),
             read.addr.eq(pc[:len(read.addr)]),
             read.en.eq(advance),
             decoder.word.eq(word),
@@ -111,11 +110,10 @@ class Fetch(wiring.Component):
             m.d.sync += [
                 pc.eq(pc + 1), read_pc.eq(pc), read_valid.eq(1),
                 word.eq(read.data), fetched_pc.eq(read_pc), fetched_valid.eq(read_valid),
-                fetched_end.eq(read_pc >= depth), spare.eq(decoded),
+                fetched_end.eq(read_pc >= depth),
             ]
-        with m.If(~self.instructions.valid | self.instructions.ready):
-            m.d.sync += [head.eq(Mux(spare_valid, spare, decoded)),
-                         self.instructions.valid.eq(spare_valid | fetched_valid), spare_valid.eq(0)]
-        with m.Else():
-            m.d.sync += spare_valid.eq(spare_valid | fetched_valid)
+        with m.If(advance):
+            m.d.sync += [head.eq(decoded), self.instructions.valid.eq(fetched_valid)]
+        with m.Elif(self.instructions.ready):
+            m.d.sync += self.instructions.valid.eq(0)
         return m

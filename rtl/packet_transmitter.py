@@ -95,8 +95,8 @@ class PacketTransmitter(wiring.Component):
         wiring.connect(m, wiring.flipped(self.host_data), reader.host_data)
         request, tx = self.packet.payload, self.tx
 
-        # INFO, STATUS and TAGS are sent by words. `table` may lag behind its index by a word's four cycles, which
-        # leaves two for the tag memory and one for this wide multiplexer.
+        # INFO, STATUS and TAGS are sent by words. What is loaded may lag behind its index by a word's four cycles: one
+        # is the tag memory's, one this wide multiplexer's.
         content = Signal(Content)
         index = Signal(range(1 + len(COUNTERS)))
         table, word = Signal(32), Signal(32)
@@ -131,8 +131,10 @@ class PacketTransmitter(wiring.Component):
                 with m.Default():
                     m.d.sync += table.eq(self.tags.data.word_select(index, 32))
             m.d.comb += self.tags.en.eq(content == Content.TAGS)
+        # The words come from afar, the bytes are taken here.
+        following = table if compact else delayed(m, table, 1)
         with m.If(load):
-            m.d.sync += [word.eq(table), index.eq(index + 1)]
+            m.d.sync += [word.eq(following), index.eq(index + 1)]
             with m.If((content == Content.TAGS) & (index == len(COUNTERS) - 1)):
                 m.d.sync += [index.eq(0), tag.eq(tag + 1)]
 

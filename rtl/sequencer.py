@@ -53,7 +53,7 @@ class Sequencer(wiring.Component):
 
     Latency
     -------
-    The first instruction is dispatched 8 cycles after `run`. What a unit shows counts in the next cycle.
+    The first instruction is dispatched 9 cycles after `run`. What a unit shows counts in the next cycle.
     """
 
     def __init__(self, config):
@@ -85,14 +85,12 @@ class Sequencer(wiring.Component):
         m.d.sync += [run_in.eq(running), self.clear.eq(~run_in)]
         progress = Signal()
         # What the host and the units show comes from all parts of the chip: registers before anything is made of it.
-        run, reset = Signal(), Signal()
-        run_address = delayed(m, self.run_address, 1)
+        run, reset, run_address = (delayed(m, value, 2) for value in (self.run, self.reset, self.run_address))
         retire, active = Signal(len(self.units)), Signal(len(self.units))
         # What ends a program. Only while it counts: the units and dispatch show it a little longer, until `clear`.
         halt, stream_fault = Signal(), Signal(4)
         faults = [(delayed(m, unit.fault_pc, 1), Signal(4, name=f"fault_{i}")) for i, unit in enumerate(self.units)]
         m.d.sync += [
-            run.eq(self.run), reset.eq(self.reset),
             retire.eq(Cat(unit.retire for unit in self.units)), active.eq(Cat(unit.active for unit in self.units)),
             halt.eq(dispatch.halt & self.counts), stream_fault.eq(Mux(self.counts, dispatch.fault, 0)),
             *(fault.eq(Mux(self.counts, unit.fault, 0)) for unit, (_, fault) in zip(self.units, faults, strict=True)),

@@ -15,9 +15,9 @@ __all__ = ["UnitQueue"]
 class UnitQueue(wiring.Component):
     """Keeps the instructions of a unit in order and offers each once its waits hold.
 
-    Behind a FIFO come two registers: the *held* instruction, whose waits are looked at, and the *offered* one. So the
-    waits of an instruction are done with while the unit is busy with the one before it, and it is offered two cycles
-    after that one was taken. `Synchronise` ends in the held register.
+    Behind a FIFO comes a register with the *held* instruction, whose waits are looked at. The units have another behind
+    it, a `StreamRegister`, so that the waits of an instruction are done with while the unit is busy with the one before
+    it. `Synchronise` ends in the held register.
 
     Parameters
     ----------
@@ -32,18 +32,18 @@ class UnitQueue(wiring.Component):
         What the unit executes.
     semaphores : In(SemaphoreLayout)
     blocked_by : Out(3)
-        Nothing is offered, because the held instruction waits for this unit; else 0.
+        The held instruction waits for this unit; else 0.
     empty : Out(1)
         No instruction is in the queue.
     waiting : Out(1)
-        An instruction is held or offered.
+        An instruction is held.
     pc : Out(16)
-        Address of the oldest such instruction.
+        Address of that instruction.
 
     Latency
     -------
-    An instruction is offered 5 cycles after its push, or 2 cycles after the semaphores reached its waits. One is
-    issued every third cycle.
+    An instruction is offered 4 cycles after its push, or a cycle after the semaphores reached its waits. One is issued
+    every third cycle.
     """
 
     def __init__(self, config):
@@ -60,39 +60,27 @@ class UnitQueue(wiring.Component):
 
         held = Signal(IssueLayout(), reset_less=True)
         held_valid = Signal()
-        offered = Signal(IssueLayout(), reset_less=True)
-        offered_valid = Signal()
-
-        synchronise = Signal()
-        free = Signal()
-        leave = Signal()
-        load = Signal()
+        synchronise, leave, load = Signal(), Signal(), Signal()
         m.d.comb += [
             fifo.w_data.eq(self.push.payload),
             fifo.w_en.eq(self.push.valid),
             self.push.ready.eq(fifo.w_rdy),
             synchronise.eq(field(held.word, Opcode.SYNCHRONISE, "opcode") == Opcode.SYNCHRONISE),
-            # Not in the cycle in which the unit takes what is offered: whether it does is known late, and it is far.
-            free.eq(~offered_valid),
-            leave.eq(held_valid & waits.met & (synchronise | free)),
-            # Nor in the cycle in which `held` leaves.
+            leave.eq(held_valid & waits.met & (synchronise | self.issue.ready)),
+            # Not in the cycle in which `held` leaves: that is known late.
             load.eq(fifo.r_rdy & ~held_valid),
             fifo.r_en.eq(load),
             waits.head.eq(held.word[:HEAD_BITS]),
             waits.restart.eq(load),
             waits.semaphores.eq(self.semaphores),
-            self.issue.valid.eq(offered_valid),
-            self.issue.payload.eq(offered),
-            self.blocked_by.eq(Mux(held_valid & ~offered_valid, waits.blocked_by, 0)),
-            self.waiting.eq(held_valid | offered_valid),
-            self.pc.eq(Mux(offered_valid, offered.pc, held.pc)),
-            self.empty.eq((fifo.level == 0) & ~self.waiting),
+            self.issue.valid.eq(held_valid & waits.met & ~synchronise),
+            self.issue.payload.eq(held),
+            self.blocked_by.eq(Mux(held_valid, waits.blocked_by, 0)),
+            self.waiting.eq(held_valid),
+            self.pc.eq(held.pc),
+            self.empty.eq((fifo.level == 0) & ~held_valid),
         ]
 
-        with m.If(free):
-            m.d.sync += [offered.eq(held), offered_valid.eq(leave & ~synchronise)]
-        with m.Elif(self.issue.ready):
-            m.d.sync += offered_valid.eq(0)
         with m.If(load):
             m.d.sync += [held.eq(fifo.r_data), held_valid.eq(1)]
         with m.Elif(leave):

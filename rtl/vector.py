@@ -71,7 +71,7 @@ class VectorUnit(wiring.Component):
     -------
     A step of x takes max(reads, vector_beats) cycles. Its output is written `write_delay(config)` cycles after its
     last read. An instruction retires one cycle after the write of its last step, or after as long if it does
-    nothing. Two cycles without a read lie between two instructions.
+    nothing. Three cycles without a read lie between two instructions.
 
     Errors
     ------
@@ -141,13 +141,14 @@ class VectorUnit(wiring.Component):
         ]
         # In the cycle after `ready`, when the register still holds the instruction and none is begun.
         m.d.sync += written.eq(issue.valid & issue.ready & ~is_vector)
+        kept = [{name: field(issue.payload.word, Opcode.SET_CONFIGURATION, f"{name}{i}") for name in ("index", "value")}
+                for i in range(2)]
+        targets = [delayed(m, Cat(of["index"] == register.index for register in _REGISTERS.values()), 1) for of in kept]
         with m.If(written):
-            for i in range(2):
-                with m.Switch(field(issue.payload.word, Opcode.SET_CONFIGURATION, f"index{i}")):
-                    for register in _REGISTERS.values():
-                        with m.Case(register.index):
-                            m.d.sync += settings[register.name].eq(
-                                field(issue.payload.word, Opcode.SET_CONFIGURATION, f"value{i}"))
+            for of, target in zip(kept, targets, strict=True):
+                for is_target, register in zip(target, _REGISTERS.values(), strict=True):
+                    with m.If(is_target):
+                        m.d.sync += settings[register.name].eq(of["value"])
         return settings
 
     def _reduce(self, m, platform, steps, load):
@@ -157,6 +158,8 @@ class VectorUnit(wiring.Component):
         m.submodules.window = window = VectorWindow(config)
         read = steps[BUFFER_READ_LATENCY]
         control = steps[BUFFER_READ_LATENCY + TapLane.control_delay(config.vector_taps)]
+        # One bit for all lanes.
+        weighted = delayed(m, steps[BUFFER_READ_LATENCY - 1].function == Function.DEPTHWISE, 1)
         wiring.connect(m, load, weights.load)
         m.d.comb += [
             weights.slot.eq(steps[BUFFER_READ_LATENCY - DepthwiseWeights.LATENCY].slot),
@@ -174,7 +177,7 @@ class VectorUnit(wiring.Component):
             m.d.comb += [
                 lane.window.eq(Cat(window_bytes.word_select(i, 8) for i in places)),
                 lane.weights.eq(Cat(weight_bytes.word_select(i, 8) for i in places)),
-                lane.weighted.eq(read.function == Function.DEPTHWISE),
+                lane.weighted.eq(weighted),
                 lane.en.eq(control.read), lane.first.eq(control.first), lane.function.eq(control.function),
             ]
             values.append(lane.value)

@@ -71,7 +71,8 @@ class VectorAddress(wiring.Component):
     Members
     -------
     issue : In(stream of IssueLayout)
-        Vector instructions. Not ready while one runs, nor after a fault.
+        Vector instructions. Not ready while one runs, nor after a fault. The payload must stay for one more cycle
+        after it was taken, as that of a `StreamRegister` does.
     settings : In(SettingsLayout)
         Stable while an instruction runs.
     running : Out(1)
@@ -88,10 +89,10 @@ class VectorAddress(wiring.Component):
     Latency
     -------
     The first token comes START_LATENCY cycles after the instruction is taken. Between the last token of an
-    instruction and the first of the next, two cycles stay empty.
+    instruction and the first of the next, three cycles stay empty.
     """
 
-    START_LATENCY = 3
+    START_LATENCY = 4
 
     def __init__(self, config):
         self._config = config
@@ -106,7 +107,7 @@ class VectorAddress(wiring.Component):
         config, settings = self._config, self.settings
         start = {f.name: field(self.issue.payload.word, Opcode.VECTOR, f.name) for f in TABLE[Opcode.VECTOR].fields}
 
-        walking, empty = Signal(), Signal()
+        taken, walking, empty = Signal(), Signal(), Signal()
         function, slot = Signal(3, reset_less=True), Signal(3, reset_less=True)
         columns = Signal(range(config.cols + 1), reset_less=True)
         write_limit = Signal(ADDRESS_BITS, reset_less=True)
@@ -145,7 +146,7 @@ class VectorAddress(wiring.Component):
             token.read.eq(~empty), token.first.eq(first), token.last.eq(last & ~empty),
             token.output.eq(output & ~empty), token.retire.eq(empty | (last_x & is_last[3])), token.tap1.eq(tap1),
             token.read_address.eq(addresses[0]), token.write_address.eq(write_address),
-            self.running.eq(walking | head_valid | spare_valid),
+            self.running.eq(taken | walking | head_valid | spare_valid),
             self.issue.ready.eq(~self.running & ~self.fault),
         ]
 
@@ -156,7 +157,9 @@ class VectorAddress(wiring.Component):
             with m.If(~is_last[i]) if i == 0 else m.Elif(~is_last[i]):
                 m.d.comb += [base.eq(addresses[i]), stride.eq(strides[i])]
 
-        with m.If(self.issue.valid & self.issue.ready):
+        # A cycle later: whether one is taken is known late.
+        m.d.sync += taken.eq(self.issue.valid & self.issue.ready)
+        with m.If(taken):
             m.d.sync += [
                 walking.eq(1), first.eq(1), tap1.eq(0), self.fault_pc.eq(self.issue.payload.pc),
                 empty.eq(Cat(count == 0 for count in counts).any()),

@@ -29,7 +29,7 @@ class TapLane(wiring.Component):
     en, first : In(1), function : In(3)
         Control of the window of `control_delay(taps)` cycles before: it counts; it is the first of its step.
     value : Out(32)
-        Element-wise functions: first operand in byte 0, last operand in byte 1. All others: int32.
+        Element-wise functions: first operand in byte 0, last operand in byte 1 and those behind it. All others: int32.
 
     Latency
     -------
@@ -92,11 +92,15 @@ class TapLane(wiring.Component):
                 m.d.sync += pairs.eq(follows)
 
         value = Signal(signed(32), reset_less=True)
-        with m.If(starts | (compares & (term[:8].as_signed() > value[:8].as_signed()))):
+        # The sign of a difference, where a comparison would end in more gates.
+        difference = Signal(signed(9))
+        m.d.comb += difference.eq(value[:8].as_signed() - term[:8].as_signed())
+        with m.If(starts | (compares & difference[-1])):
             m.d.sync += value.eq(term)
         with m.If(adds):
             m.d.sync += value.eq(value + term)
+        # With its sign, which the other functions have there, too.
         with m.If(pairs):
-            m.d.sync += value[8:].eq(term[:8])
+            m.d.sync += value[8:].eq(term[:8].as_signed())
         m.d.comb += self.value.eq(value)
         return m

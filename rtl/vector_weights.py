@@ -32,8 +32,8 @@ class DepthwiseWeights(wiring.Component):
 
     Latency
     -------
-    `weights` follows `slot` and `tap1` by LATENCY cycles. A row that is loaded can be read in the cycle after
-    the next.
+    `weights` follows `slot` and `tap1` by LATENCY cycles. A row that is loaded can be read in the third cycle after
+    it.
     """
 
     LATENCY = 1
@@ -51,25 +51,24 @@ class DepthwiseWeights(wiring.Component):
             shape=self.weights.shape(), depth=self._config.parameter_slots << row_bits, init=[])
 
         # Counters for the place of a row, since the number of taps need not be a power of two.
+        # The parameter store takes the same rows far away: what is decoded of them goes into a register first.
         tap, kernel_row = Signal(range(taps)), Signal(range(kernel_rows + 1))
-        chosen, is_weights = Signal(), Signal()
-        m.d.comb += [
-            chosen.eq(self.load.valid & (self.load.destination == Destination.VECTOR)),
-            is_weights.eq(chosen & (self.load.index >= PLANES) & (kernel_row != kernel_rows)),
-        ]
-        with m.If(is_weights):
+        is_weights, restarts = Signal(), Signal()
+        chosen, beyond = self.load.valid & (self.load.destination == Destination.VECTOR), self.load.index >= PLANES
+        m.d.sync += [is_weights.eq(chosen & beyond), restarts.eq(chosen & ~beyond)]
+        wanted = is_weights & (kernel_row != kernel_rows)
+        with m.If(restarts):
+            m.d.sync += [tap.eq(0), kernel_row.eq(0)]
+        with m.Elif(wanted):
             with m.If(tap == taps - 1):
                 m.d.sync += [tap.eq(0), kernel_row.eq(kernel_row + 1)]
             with m.Else():
                 m.d.sync += tap.eq(tap + 1)
-        with m.Elif(chosen & (self.load.index < PLANES)):
-            m.d.sync += [tap.eq(0), kernel_row.eq(0)]
 
         write = store.write_port(granularity=1)
         read = store.read_port()
-        # As in the parameter store, in a register first.
-        row = delayed(m, self.load.data, 1)
-        m.d.sync += [write.addr.eq(Cat(kernel_row[:row_bits], self.load.slot)), write.en.eq(is_weights << tap)]
+        slot, row = delayed(m, self.load.slot, 1), delayed(m, self.load.data, 2)
+        m.d.sync += [write.addr.eq(Cat(kernel_row[:row_bits], slot)), write.en.eq(wanted << tap)]
         m.d.comb += [
             [lane.eq(row) for lane in write.data],
             read.addr.eq(Cat(self.tap1, self.slot)),

@@ -1,6 +1,9 @@
 """The weight memory on the chip."""
 
-from amaranth.hdl import Array, Module
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In
 
@@ -43,10 +46,10 @@ class WeightMemory(wiring.Component):
         m = Module()
         width, rows = 8 * self._config.cols, self._config.weight_memory_rows
         # Who asks and who writes are far from some of the banks, and a block is slow, and far from the next: registers
-        # on the way to each bank, and before the choice.
+        # on the way to each bank, and behind it.
         address, data, en = (delayed(m, value, 1) for value in (self.write.address, self.write.data, self.write.en))
         data = delayed(m, data, 1)
-        count, banks = -(-rows // self.BANK_ROWS), []
+        count, answers = -(-rows // self.BANK_ROWS), []
         bank_bits = (self.BANK_ROWS - 1).bit_length()
         number = slice(bank_bits, bank_bits + (count - 1).bit_length())
         for b in range(count):
@@ -61,6 +64,9 @@ class WeightMemory(wiring.Component):
                 with m.If(chosen):
                     m.d.sync += port.addr.eq(asked)
             m.d.comb += write.data.eq(data)
-            banks.append(delayed(m, read.data, 1))
-        m.d.comb += self.read.data.eq(Array(banks)[delayed(m, self.read.address[number], self.LATENCY)])
+            # 0 but for the bank that was asked: what joins them need not know which that is.
+            row = Signal(width, name=f"row{b}", reset_less=True)
+            m.d.sync += row.eq(Mux(delayed(m, ~read.en, 1), 0, read.data))
+            answers.append(row)
+        m.d.comb += self.read.data.eq(reduce(or_, answers))
         return m

@@ -4,8 +4,9 @@ from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .interfaces import LoadBus, MemoryRead, UnitPort, field
+from .interfaces import IssueLayout, LoadBus, MemoryRead, UnitPort, field
 from .isa import Destination, Fault, Opcode
+from .stream_register import StreamRegister
 from .weight_memory import WeightMemory
 
 __all__ = ["WeightUnit"]
@@ -40,10 +41,10 @@ class WeightUnit(wiring.Component):
 
     Latency
     -------
-    An instruction's first row is asked for in the cycle after its issue; instructions follow each other without a lost
+    An instruction's first row is asked for 2 cycles after its issue; instructions follow each other without a lost
     cycle. A row from on-chip memory is delivered, the last one with `retire`, DELIVERY cycles after it is asked for: to
     the FIFO in that cycle, to `load` in the next. The stores behind `load` must have it when the first instruction that
-    waited for `retire` is offered, four cycles after it.
+    waited for `retire` is offered, three cycles after it.
     """
 
     #: Rows asked for and not yet delivered: one a cycle over a memory latency of as many cycles.
@@ -66,9 +67,15 @@ class WeightUnit(wiring.Component):
         m = Module()
         config = self._config
         places = config.weight_fifo_tiles * config.rows
-        issue = self.unit.issue
+        m.submodules.register = waiting = StreamRegister(IssueLayout())
+        wiring.connect(m, wiring.flipped(self.unit.issue), waiting.arriving)
+        issue = waiting.kept
         new = {name: field(issue.payload.word, Opcode.READ_WEIGHTS, name)
                for name in ("destination", "slot", "address", "count")}
+        # Known when it arrives, for much depends on whether it is taken.
+        empty = Signal()
+        with m.If(waiting.arriving.ready):
+            m.d.sync += empty.eq(field(waiting.arriving.payload.word, Opcode.READ_WEIGHTS, "count") == 0)
 
         # What the rows of each instruction are for, on the way from the side that asks to the side that delivers.
         purpose_layout = data.StructLayout({"destination": 2, "slot": 3, "last": COUNT_BITS})
@@ -82,13 +89,12 @@ class WeightUnit(wiring.Component):
         # `left` counts down from two less than the rows, so that its sign bit alone tells the last one.
         address, left = Signal(ADDRESS_BITS), Signal(signed(COUNT_BITS + 1))
         room, outstanding = Signal(range(places + 1), init=places), Signal(range(self.OUTSTANDING + 1))
-        wanted, asked, last_asked, idle, empty, accepted, delivered, taken = (Signal(name=name) for name in (
-            "wanted", "asked", "last_asked", "idle", "empty", "accepted", "delivered", "taken"))
+        wanted, asked, last_asked, idle, accepted, delivered, taken = (Signal(name=name) for name in (
+            "wanted", "asked", "last_asked", "idle", "accepted", "delivered", "taken"))
         m.d.comb += [
             wanted.eq(busy & inside & ((room != 0) | ~to_array) & (outstanding != self.OUTSTANDING)),
             last_asked.eq(asked & left[-1]),
             idle.eq(~busy & (outstanding == 0)),
-            empty.eq(new["count"] == 0),
             issue.ready.eq(Mux(empty, idle, (~busy | last_asked) & purposes.w_rdy)),
             accepted.eq(issue.valid & issue.ready),
             purposes.w_en.eq(accepted & ~empty),

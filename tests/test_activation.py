@@ -14,7 +14,7 @@ CONFIGS = {
     "12x10": Config(rows=12, cols=10, requantise_lanes=5, accumulator_depth=32, unified_buffer_bytes=1024),
 }
 REGISTERS = {r.name: r.index for r in CONFIG[Unit.ACTIVATION]}
-READ_AFTER_ISSUE = 1
+READ_AFTER_ISSUE = 2
 
 
 def activate(**fields):

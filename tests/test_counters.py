@@ -52,7 +52,7 @@ def test_counts_and_snapshots():
             for _ in range(30):
                 await random_cycle(context, dut, expected)
             context.set(dut.enable, 0)
-            await context.tick()
+            await context.tick().repeat(2)
             context.set(dut.enable, 1)
             assert values(context, dut) == expected
             snapshots[tag] = dict(expected)
@@ -79,7 +79,7 @@ def test_enable_and_clear():
         await context.tick().repeat(3)
         assert values(context, dut) == expected
         context.set(dut.clear, 1)
-        await context.tick().repeat(2)
+        await context.tick().repeat(3)
         assert values(context, dut) == dict.fromkeys(COUNTERS, 0)
 
     simulate(testbench)

@@ -46,12 +46,12 @@ def test_random_program_keeps_order_and_waits():
     assert bench.stops[0] > max(cycle for retired in bench.retired.values() for cycle, _ in retired)
 
 
-def test_dispatches_one_instruction_a_cycle():
-    # One instruction for each unit: they start one cycle after the other.
+def test_dispatches_an_instruction_every_second_cycle():
+    # One instruction for each unit: they start one after the other.
     program = [work(unit) for unit in UNITS] + [HALT]
     bench, _ = run_program(program)
     cycles = [bench.started[unit][0][0] for unit in UNITS]
-    assert cycles == list(range(cycles[0], cycles[0] + len(UNITS)))
+    assert cycles == list(range(cycles[0], cycles[0] + 2 * len(UNITS), 2))
 
 
 def test_full_queue_stops_dispatch():
@@ -124,7 +124,7 @@ def test_first_instruction():
         await bench.until_stopped(context)
 
     bench.simulate(testbench)
-    # 8 cycles to dispatch and 5 through the queue.
+    # 9 cycles to dispatch and 4 through the queue.
     assert bench.started[Unit.HOST] == [(begun[0] + 13, 990)]
 
 
@@ -190,7 +190,7 @@ def test_reset_empties_queues_and_semaphores():
         context.set(dut.reset, 1)
         await context.tick()
         context.set(dut.reset, 0)
-        await context.tick().repeat(3)
+        await context.tick().repeat(4)
         assert context.get(dut.clear)
         await context.tick().repeat(20)
         assert context.get(dut.state) == State.IDLE

@@ -55,7 +55,8 @@ def run(config, settings, words, cycles=400):
             while not ctx.get(dut.issue.ready):
                 await ctx.tick()
             await ctx.tick()
-        ctx.set(dut.issue.valid, 0)
+            ctx.set(dut.issue.valid, 0)  # as a StreamRegister: the payload stays for a cycle
+            await ctx.tick()
 
     async def observe(ctx):
         for cycle in range(cycles):
@@ -115,7 +116,7 @@ def test_a_step_takes_the_longer_of_its_reads_and_beats(taps):
     assert min(np.diff(first)) >= config.vector_beats
     assert tokens[0][0] == taken[0] + VectorAddress.START_LATENCY
     of_second = next(i for i, (_, t) in enumerate(tokens) if t["retire"]) + 1
-    assert tokens[of_second][0] - tokens[of_second - 1][0] <= max(2, config.vector_beats)
+    assert tokens[of_second][0] - tokens[of_second - 1][0] <= max(4, config.vector_beats)
 
 
 @pytest.mark.parametrize("word, settings", [

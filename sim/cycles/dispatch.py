@@ -62,7 +62,7 @@ class TagQueue:
 
 
 class Dispatch:
-    """Hands out one instruction a cycle, in order, as `rtl.dispatch`.
+    """Hands out an instruction every second cycle, in order, as `rtl.dispatch`.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ class Dispatch:
                     unit, *_ = instruction.operands
                     cycle = max(cycle, known(self._tags.room))
                     self._tags.push(instruction, dispatched[unit], cycle)
-            head = cycle + 1
+            head = cycle + 2
 
         # Halt, at `cycle` at the earliest, sees one cycle late that everything before it is done; the sequencer sees it
         # in the next.

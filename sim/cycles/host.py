@@ -17,7 +17,7 @@ _FETCH = 4
 #: Bytes of the header that the CRC covers.
 _HEADER = 4
 #: Cycles of a DATA packet besides its bytes on the way and into the buffer: receiver, command, end.
-_RECEIVER = 9
+_RECEIVER = 11
 
 
 class Transmitter:
@@ -26,13 +26,13 @@ class Transmitter:
     Parameters
     ----------
     begin : int
-        Cycle of the program in which the first is accepted, the answer to RUN: it starts the sequencer, four cycles
+        Cycle of the program in which the first is accepted, the answer to RUN: it starts the sequencer, five cycles
         before the program's first.
     pace : int
         Cycles of a byte, of those that the CRC is made of.
     """
 
-    def __init__(self, begin=-4, pace=1):
+    def __init__(self, begin=-5, pace=1):
         self._free, self._pace = begin, pace
         self.send(begin, 0)
 

@@ -34,8 +34,7 @@ class UnitQueue:
         self.pushed, self.done = [], []
         self._loads = []  # when each left the FIFO to be held
         self._held = None  # the one of which it is not known yet when it leaves
-        self._left = 0  # when the one before left
-        self._accepted = -1  # when the unit took the one offered last
+        self._left = 0  # when the one before left: ended here, or was taken by the unit
         self._settled = 0  # how many have left for good
 
     def room(self):
@@ -53,7 +52,7 @@ class UnitQueue:
     @property
     def drained(self):
         """First cycle in which it is empty, provided that everything pushed was accepted."""
-        return max(self._left, self._accepted) + 1
+        return self._left + 1
 
     @property
     def settled(self):
@@ -86,8 +85,7 @@ class UnitQueue:
             self._left = left
             self._settled += 1
             return self.next()
-        self._left = left = left if left > self._accepted else self._accepted + 1
-        return instruction, left + 1
+        return instruction, left
 
     def _wait(self, wait0, wait1, earliest):
         """Cycle in which the one held has no wait left, None if that is not known."""
@@ -97,14 +95,14 @@ class UnitQueue:
         met0, met1 = met0 if met0 > earliest else earliest, met1 if met1 > earliest else earliest
         if self.blocked:
             # Until then the chip names the first that is not met.
-            held = max(earliest - 2, self._accepted) + 1
+            held = earliest - 1
             self.blocked(wait0[0], held, met0)
             self.blocked(wait1[0], max(held, met0), met1)
         return met0 if met0 > met1 else met1
 
     def accept(self, cycle):
         """The unit takes the offered instruction in `cycle`."""
-        self._accepted = cycle
+        self._left = cycle
         self._settled += 1
 
     def retire(self, instruction, start, end):

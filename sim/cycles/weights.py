@@ -133,17 +133,19 @@ class WeightPath:
 
     def _run(self):
         queue, memory = self._queue, self._memory
+        start = -1  # when the last instruction left the register before the unit
         while True:
             while (offer := queue.next()) is None:
                 yield
             instruction, offered = offer
             destination, _, count, _ = instruction.operands
+            # It waits in the register before the unit.
+            accepted = max(offered, start + 1)
+            queue.accept(accepted)
             if not count:
-                start = end = max(offered, self._delivered + _IDLE)
-                queue.accept(start)
+                start = end = max(accepted + 1, self._delivered + _IDLE)
             else:
-                start = memory.begin(max(offered, self._ask - 1))
-                queue.accept(start)
+                start = memory.begin(max(accepted + 1, self._ask - 1))
                 self._ask = start + 1
                 if destination == Destination.ARRAY:
                     self._left = count
