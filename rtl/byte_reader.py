@@ -96,13 +96,14 @@ class ByteReader(wiring.Component):
             load.eq(rows.valid & (~some | (last & taken))),
             rows.ready.eq(self.start | (load & last_word)),
         ]
-        with m.If(self.start):
-            m.d.sync += [some.eq(0), number.eq(0)]
-        with m.Elif(load):
+        with m.If(load):
             m.d.sync += [word.eq(rows.payload.word_select(number, 8 * _WORD)), some.eq(1), number.eq(number + 1),
                          following.eq(_WORD - 1)]
             with m.If(last_word):
                 m.d.sync += [number.eq(0), following.eq(cols - _WORD * (words - 1) - 1)]
         with m.Elif(taken):
-            m.d.sync += [word.eq(word[8:]), some.eq(~last), following.eq(following - 1)]
+            m.d.sync += [word.eq(word.rotate_right(8)), some.eq(~last), following.eq(following - 1)]
+        # The bytes themselves need not know.
+        with m.If(self.start):
+            m.d.sync += [some.eq(0), number.eq(0)]
         return m

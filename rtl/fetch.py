@@ -83,14 +83,13 @@ class Fetch(wiring.Component):
         fetched_end = Signal(reset_less=True)
         fault = Signal(Fault)
 
-        # All stages move together, when the last one is empty: a register says so, for the memory and the stages lie
-        # far from dispatch, which knows late whether it takes an instruction.
+        # All stages move together, when the last one is empty: a register of its own says so, for the memory and the
+        # stages lie far from dispatch, which knows late whether it takes an instruction.
         decoded = Signal(DecodedLayout(self._config))
         head = Signal(DecodedLayout(self._config), reset_less=True)
         word = Signal(INSTRUCTION_BITS, reset_less=True)
-        advance = Signal()
+        advance = Signal(init=1)
         m.d.comb += [
-            advance.eq(~self.instructions.valid),
             read.addr.eq(pc[:len(read.addr)]),
             read.en.eq(advance),
             decoder.word.eq(word),
@@ -113,7 +112,7 @@ class Fetch(wiring.Component):
                 fetched_end.eq(read_pc >= depth),
             ]
         with m.If(advance):
-            m.d.sync += [head.eq(decoded), self.instructions.valid.eq(fetched_valid)]
+            m.d.sync += [head.eq(decoded), self.instructions.valid.eq(fetched_valid), advance.eq(~fetched_valid)]
         with m.Elif(self.instructions.ready):
-            m.d.sync += self.instructions.valid.eq(0)
+            m.d.sync += [self.instructions.valid.eq(0), advance.eq(1)]
         return m

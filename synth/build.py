@@ -12,11 +12,14 @@ from systolith.rtl.uart import DEFAULT_BAUD
 
 from .boards import BoardError
 from .report import clocks, critical_path, places_in_log, resources_by_module, utilisation
-from .stages import FAMILIES, arrange, pack, place_and_route, synthesise
+from .stages import FAMILIES, RouterStuckError, arrange, pack, place_and_route, synthesise
 from .tools import ToolError, version
 from .top import TOP, prepare
 
 __all__ = ["build", "build_folder"]
+
+#: Seeds that are tried where none is asked for.
+_SEEDS = 3
 
 
 def build_folder(board):
@@ -41,7 +44,7 @@ def build(board, folder, *, config=None, freq=None, baud=DEFAULT_BAUD, seed=None
     baud : number
         Of the UART.
     seed : int, optional
-        Of the placement; by default the board's.
+        Of the placement; by default the board's, and if the router gets stuck with it, the next ones.
     progress : callable (stage, line)
         Gets what the tools print.
 
@@ -63,7 +66,7 @@ def build(board, folder, *, config=None, freq=None, baud=DEFAULT_BAUD, seed=None
         If a tool is missing or fails.
     """
     config, freq, part = config or board.config, freq or board.freq, board.part
-    seed = board.seed if seed is None else seed
+    seeds = range(board.seed, board.seed + _SEEDS) if seed is None else (seed,)
     family, folder = FAMILIES[part.family], Path(folder)
     progress("elaborate", config.name)
     design = prepare(board, config, freq, baud)
@@ -82,15 +85,21 @@ def build(board, folder, *, config=None, freq=None, baud=DEFAULT_BAUD, seed=None
 
     def make_bitstream():
         _cached(synthesis_key, folder, ("top.json", "modules.json", "synthesis.log"), make_netlist)
-        try:
-            place_and_route(part, folder, freq=design.clock, constraints=design.constraints, seed=seed,
-                            options=board.router_options, progress=lambda line: progress("place and route", line))
-        except ToolError:
-            _raise_if_too_large(board, config, folder / "route.log")
-            raise
+        for seed in seeds:
+            try:
+                place_and_route(part, folder, freq=design.clock, constraints=design.constraints, seed=seed,
+                                options=board.router_options, progress=lambda line: progress("place and route", line))
+                break
+            except RouterStuckError as error:
+                if seed == seeds[-1]:
+                    raise
+                progress("place and route", str(error))
+            except ToolError:
+                _raise_if_too_large(board, config, folder / "route.log")
+                raise
         pack(part, folder, progress=lambda line: progress("pack", line))
 
-    _cached(_key(synthesis_key, design.constraints, str(seed), *board.router_options, *versions), folder,
+    _cached(_key(synthesis_key, design.constraints, str(seeds), *board.router_options, *versions), folder,
             (family.bitstream, "report.json", "modules.json", "synthesis.log", "route.log"), make_bitstream)
     report = json.loads((folder / "report.json").read_text())
     modules = json.loads((folder / "modules.json").read_text())

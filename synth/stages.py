@@ -8,11 +8,15 @@ from pathlib import Path
 from .global_nets import promote
 from .tools import ToolError, run
 
-__all__ = ["FAMILIES", "Family", "Part", "arrange", "pack", "place_and_route", "synthesise"]
+__all__ = ["FAMILIES", "Family", "Part", "RouterStuckError", "arrange", "pack", "place_and_route", "synthesise"]
 
 
 #: Rounds of the router after which it is given up: where it ends, it takes 40 to 80.
-_ROUNDS = 200
+_ROUNDS = 120
+
+
+class RouterStuckError(ToolError):
+    """The router does not come to an end; with another seed it may."""
 
 
 @dataclass(frozen=True)
@@ -208,7 +212,9 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
     Errors
     ------
     ToolError
-        If nextpnr is missing or fails; most often the design is too large, or so crowded that the router does not end.
+        If nextpnr is missing or fails; most often the design is too large.
+    RouterStuckError
+        If it is so crowded that the router does not end.
     """
     family, folder = FAMILIES[part.family], Path(folder)
     arguments = [*part.options, "--json", "top.json", "--report", "report.json", "--freq", freq, "--seed", seed,
@@ -221,8 +227,9 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
 
     def watch(line):
         if (found := re.search(r"\biter=(\d+) .*overused=(\d+)", line)) and int(found[1]) >= _ROUNDS and int(found[2]):
-            raise ToolError(f"{family.router} was stopped after {_ROUNDS} rounds with {found[2]} wires in use twice: "
-                            f"seed {seed} gives a placement that it cannot route, try another")
+            raise RouterStuckError(
+                f"{family.router} was stopped after {_ROUNDS} rounds with {found[2]} wires in use twice: "
+                f"seed {seed} gives a placement that it cannot route, try another")
         if progress:
             progress(line)
 

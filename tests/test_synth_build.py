@@ -10,6 +10,7 @@ from systolith.rtl.config import PRESETS
 from systolith.synth import build as build_module
 from systolith.synth.boards import BOARDS, BoardError
 from systolith.synth.build import build
+from systolith.synth.stages import RouterStuckError
 from systolith.synth.tools import ToolError
 from systolith.synth.top import CHIP, Design
 
@@ -111,6 +112,25 @@ def test_another_failure_of_the_router_stays_one(stages, tmp_path, monkeypatch):
     monkeypatch.setattr(build_module, "place_and_route", place_and_route)
     with pytest.raises(ToolError, match="no such pin"):
         build(BOARDS["ulx3s-85f"], tmp_path)
+
+
+def test_where_the_router_gets_stuck_another_seed_is_tried_unless_one_was_asked_for(stages, tmp_path, monkeypatch):
+    board, tried, route = BOARDS["ulx3s-85f"], [], build_module.place_and_route
+
+    def place_and_route(part, folder, *, seed, **arguments):
+        tried.append(seed)
+        if len(tried) < 3:
+            raise RouterStuckError(f"seed {seed}: stuck")
+        route(part, folder, **arguments)
+
+    monkeypatch.setattr(build_module, "place_and_route", place_and_route)
+    with pytest.raises(RouterStuckError, match="seed 9: stuck"):
+        build(board, tmp_path, seed=9)
+    tried.clear()
+    lines = []
+    assert build(board, tmp_path, progress=lambda stage, line: lines.append(line))["bitstream"]
+    assert tried == [board.seed, board.seed + 1, board.seed + 2]
+    assert [line for line in lines if "stuck" in line] == [f"seed {seed}: stuck" for seed in tried[:2]]
 
 
 @pytest.mark.fpga

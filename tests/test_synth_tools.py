@@ -73,12 +73,12 @@ def test_what_the_progress_raises_stops_the_tool(native, tmp_path):
 
 def test_a_router_that_does_not_end_is_stopped(native, tmp_path):
     native("nextpnr-ecp5", """
-        for i in 1 2 199; do echo "Info:     iter=$i wires=9 overused=7 overuse=7 archfail=NA"; done
-        [ "$1" = --fast ] || { echo "Info:     iter=200 wires=9 overused=5 overuse=5 archfail=NA"; exec sleep 60; }
+        for i in 1 2 119; do echo "Info:     iter=$i wires=9 overused=7 overuse=7 archfail=NA"; done
+        [ "$1" = --fast ] || { echo "Info:     iter=120 wires=9 overused=5 overuse=5 archfail=NA"; exec sleep 60; }
         echo '{"fmax": {}}' > report.json""")
     part, lines = Part("ecp5", ("--fast",)), []
     assert place_and_route(part, tmp_path, freq=50, progress=lines.append) == {"fmax": {}} and len(lines) == 3
-    with pytest.raises(ToolError, match="stopped after 200 rounds with 5 wires in use twice: seed 9 .* try another"):
+    with pytest.raises(ToolError, match="stopped after 120 rounds with 5 wires in use twice: seed 9 .* try another"):
         place_and_route(Part("ecp5", ("--slow",)), tmp_path, freq=50, seed=9)
 
 

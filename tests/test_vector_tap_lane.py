@@ -18,7 +18,7 @@ def reduce(function, windows, weights):
         return int(newest.sum())
     if function == Function.MAXIMUM:
         return int(newest.max())
-    return (newest[0] & 255) | (newest[-1] & 255) << 8
+    return int(newest[0]) & 255 | int(newest[-1]) << 8
 
 
 @pytest.mark.parametrize("dsp", [True, False])

@@ -96,16 +96,17 @@ class Bench:
 
 def test_rows_stream_one_a_cycle_across_instructions():
     program = [read_weights(Destination.ARRAY, 0, 7), read_weights(Destination.ACTIVATION, 20, 9, slot=2),
-               read_weights(Destination.ARRAY, 7, 1), read_weights(Destination.TABLE, 30, 3)]
+               read_weights(Destination.ARRAY, 7, 2), read_weights(Destination.TABLE, 30, 3)]
     bench = Bench(config(tiles=3), program, 40)
-    asked = [*range(7), *range(20, 29), 7, *range(30, 33)]
-    assert bench.asked == [(2 + i, address) for i, address in enumerate(asked)]
-    assert [row for _, row in bench.tiles] == [*range(1, 9)]
+    asked = [*range(7), *range(20, 29), 7, 8, *range(30, 33)]
+    assert bench.asked == [(3 + i, address) for i, address in enumerate(asked)]
+    assert [row for _, row in bench.tiles] == [*range(1, 10)]
     assert bench.loads == [*((Destination.ACTIVATION, 2, i, 21 + i) for i in range(9)),
                            *((Destination.TABLE, 0, i, 31 + i) for i in range(3))]
-    last = np.cumsum([7, 9, 1, 3])
-    assert [cycle for cycle, _ in bench.retired] == (last + WeightUnit.DELIVERY).tolist()
-    assert bench.active == [1] * (bench.retired[-1][0] + 1) + [0] * (40 - bench.retired[-1][0] - 1)
+    last = np.cumsum([7, 9, 2, 3])
+    assert [cycle for cycle, _ in bench.retired] == (last + 1 + WeightUnit.DELIVERY).tolist()
+    last, _ = bench.retired[-1]
+    assert bench.active == [0] + [1] * last + [0] * (40 - last - 1)
 
 
 @pytest.mark.parametrize("rows, tiles", [(1, 1), (1, 2), (2, 1), (3, 2)])
@@ -132,7 +133,7 @@ def test_parameters_pass_while_the_fifo_is_full():
 def test_external_memory_streams_whatever_its_latency():
     program = [read_weights(Destination.ACTIVATION, 4 * i, 4) for i in range(10)]
     bench = Bench(config(kind="external"), program, 90, latency=lambda i: 20)
-    assert [cycle for cycle, _ in bench.retired] == [26 + 4 * i for i in range(10)]
+    assert [cycle for cycle, _ in bench.retired] == [27 + 4 * i for i in range(10)]
     assert [row for *_, row in bench.loads] == [*range(1, 41)]
 
 
@@ -166,7 +167,7 @@ def test_instructions_without_rows_retire_in_order_without_effect(kind):
 @pytest.mark.parametrize("kind", ["sram", "external"])
 def test_a_row_out_of_range_is_a_fault_after_those_in_range(kind, address, count, delivered):
     program = [read_weights(Destination.TABLE, 0, 1), read_weights(Destination.TABLE, address, count),
-               read_weights(Destination.TABLE, 0, 1)]
+               *[read_weights(Destination.TABLE, 0, 1)] * 2]  # one stays in the register before the unit
     bench = Bench(config(kind=kind), program, 50, latency=lambda i: 6)
     assert all(address < ROWS for _, address in bench.asked)
     assert len(bench.loads) == 1 + delivered
