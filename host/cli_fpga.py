@@ -58,7 +58,8 @@ def _stages():
 @click.option("--freq", type=click.FloatRange(min=0, min_open=True), metavar="MHZ",
               help="Core clock; by default the board's.")
 @click.option("--baud", default=DEFAULT_BAUD, show_default=True, help="Of the UART.")
-@click.option("--seed", type=int, help="Of the placement; by default the board's.")
+@click.option("--seed", type=int,
+              help="Of the placement; by default the board's, and where the router gets stuck with it the next ones.")
 @click.option("--plot", "plot_path", metavar="FILE", help="Draw what each unit takes of the part (.png, .svg).")
 @_folder
 @json_option

@@ -43,7 +43,7 @@ class ActivationUnit(wiring.Component):
     Latency
     -------
     Activate reads its first accumulator row 2 cycles after its issue and a row each `beats` cycles; the next
-    instruction follows without a lost cycle (one without rows takes as long as a row, Set_Configuration a cycle). A row
+    instruction follows without a lost cycle if these are two or more (one without rows takes as long as a row). A row
     is written `write_latency(config)` cycles after it was read, the last one together with `retire`.
     """
 

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from .config import ADDRESS_BITS
 from .delay import delayed
-from .interfaces import BUFFER_READ_LATENCY, BufferRead, BufferWrite, MemoryRead, MemoryWrite
+from .interfaces import BUFFER_READ_LATENCY, BufferRead, BufferWrite, MemoryWrite
 from .stamp import place
 
 __all__ = ["BufferBank", "UnifiedBuffer"]
@@ -26,14 +26,15 @@ class BufferBank(wiring.Component):
     Members
     -------
     write : In(MemoryWrite(bits of an address, 8))
-    matrix, vector : In(MemoryRead(bits of an address, 8))
+    matrix, vector : In(address and data)
+        Read in each cycle: an enable would have to get to all banks.
     """
 
     def __init__(self, depth):
         self._depth = depth
         address_bits = (depth - 1).bit_length()
-        super().__init__({"write": In(MemoryWrite(address_bits, 8)), "matrix": In(MemoryRead(address_bits, 8)),
-                          "vector": In(MemoryRead(address_bits, 8))})
+        read = wiring.Signature({"address": Out(address_bits), "data": In(8)})
+        super().__init__({"write": In(MemoryWrite(address_bits, 8)), "matrix": In(read), "vector": In(read)})
 
     @property
     def stamp_key(self):
@@ -49,7 +50,7 @@ class BufferBank(wiring.Component):
         m.d.comb += [write.en.eq(self.write.en), write.addr.eq(self.write.address), write.data.eq(self.write.data)]
         for own in (self.matrix, self.vector):
             read = cells.read_port()
-            m.d.comb += [read.en.eq(own.en), read.addr.eq(own.address), own.data.eq(read.data)]
+            m.d.comb += [read.en.eq(1), read.addr.eq(own.address), own.data.eq(read.data)]
         return m
 
 
@@ -159,13 +160,9 @@ class UnifiedBuffer(wiring.Component):
             m.d.comb += [port.en.eq(enables[b]), port.data.eq(bytes_.word_select(b, 8))]
 
     def _read(self, m, ports, address, result):
-        """Connects a read port: addresses, memories and rotator, with registers around them.
-
-        The memories are read in each cycle: an enable would have to get to all of them.
-        """
+        """Connects a read port: addresses, memories and rotator, with registers around them."""
         address = delayed(m, address, 1)
         self._address(m, ports, address)
-        m.d.comb += [port.en.eq(1) for port in ports]
         fetched = Signal(8 * len(ports))
         m.d.comb += fetched.eq(Cat(port.data for port in ports))
         # A register directly behind the memories, because block RAM is slow.

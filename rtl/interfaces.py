@@ -55,7 +55,8 @@ class UnitPort(wiring.Signature):
 class BufferRead(wiring.Signature):
     """A read port of the unified buffer (as the reader's port: Out). `data` follows `en` by BUFFER_READ_LATENCY cycles.
 
-    The reader has checked that address + count <= unified_buffer_bytes. No back-pressure.
+    The reader has checked that address + count <= unified_buffer_bytes. No back-pressure. `en` tells those who count or
+    share the port when there is a read; the memories are read in any case.
     """
     def __init__(self, count):
         super().__init__({"en": Out(1), "address": Out(ADDRESS_BITS), "data": In(8 * count)})

@@ -15,9 +15,9 @@ __all__ = ["UnitQueue"]
 class UnitQueue(wiring.Component):
     """Keeps the instructions of a unit in order and offers each once its waits hold.
 
-    Behind a FIFO comes a register with the *held* instruction, whose waits are looked at. The units have another behind
-    it, a `StreamRegister`, so that the waits of an instruction are done with while the unit is busy with the one before
-    it. `Synchronise` ends in the held register.
+    Behind a FIFO comes a register with the *held* instruction, whose waits are looked at. The units but HOST have
+    another behind it, a `StreamRegister`, so that the waits of an instruction are done with while the unit is busy with
+    the one before it. `Synchronise` ends in the held register.
 
     Parameters
     ----------

@@ -23,8 +23,8 @@ class Watchdog(wiring.Component):
     deadlock : Out(1)
         This is the last of DEADLOCK_CYCLES cycles without progress.
     pc : Out(16)
-        Then: the lowest address among the instructions that have not started; programs have no branches, so this is
-        the oldest.
+        Then: the lowest address among the instructions that no unit has taken; programs have no branches, so this is
+        the oldest of them. One that waits in the register before a unit counts as taken.
     """
 
     def __init__(self):

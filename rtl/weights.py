@@ -42,8 +42,8 @@ class WeightUnit(wiring.Component):
     Latency
     -------
     An instruction's first row is asked for 2 cycles after its issue; instructions of two rows or more follow each other
-    without a lost cycle. A row from on-chip memory is delivered, the last one with `retire`, DELIVERY cycles after it is
-    asked for: to the FIFO in that cycle, to `load` in the next. The stores behind `load` must have it when the first
+    without a lost cycle. A row from on-chip memory is delivered, the last one with `retire`, DELIVERY cycles after it
+    is asked for: to the FIFO in that cycle, to `load` in the next. The stores behind `load` must have it when the first
     instruction that waited for `retire` is offered, three cycles after it.
     """
 

@@ -51,10 +51,10 @@ def build(board, folder, *, config=None, freq=None, baud=DEFAULT_BAUD, seed=None
     Returns
     -------
     dict
-        ``board``, ``config``, ``macs``; ``clock_mhz``, at which the chip will run; ``fmax_mhz`` of the core clock,
-        ``clocks`` (MHz by clock) and ``timing_met``; ``peak_gops``; ``lut``, ``ff``, ``dsp``, ``bram`` (and ``spram``)
-        with ``used`` and ``available``; ``modules`` (`resources_by_module`); ``critical_path``; ``bitstream``, its
-        file.
+        ``board``, ``config``, ``macs``, ``seed``; ``clock_mhz``, at which the chip will run; ``fmax_mhz`` of the core
+        clock, ``clocks`` (MHz by clock) and ``timing_met``; ``peak_gops``; ``lut``, ``ff``, ``dsp``, ``bram`` (and
+        ``spram``) with ``used`` and ``available``; ``modules`` (`resources_by_module`); ``critical_path``;
+        ``bitstream``, its file.
 
     Errors
     ------
@@ -83,24 +83,30 @@ def build(board, folder, *, config=None, freq=None, baud=DEFAULT_BAUD, seed=None
         (folder / "modules.json").write_text(json.dumps(modules))
         arrange(part, folder, progress=lambda line: progress("plan floor", line))
 
-    def make_bitstream():
+    def make_bitstream(seed):
         _cached(synthesis_key, folder, ("top.json", "modules.json", "synthesis.log"), make_netlist)
-        for seed in seeds:
-            try:
-                place_and_route(part, folder, freq=design.clock, constraints=design.constraints, seed=seed,
-                                options=board.router_options, progress=lambda line: progress("place and route", line))
-                break
-            except RouterStuckError as error:
-                if seed == seeds[-1]:
-                    raise
-                progress("place and route", str(error))
-            except ToolError:
-                _raise_if_too_large(board, config, folder / "route.log")
-                raise
+        try:
+            place_and_route(part, folder, freq=design.clock, constraints=design.constraints, seed=seed,
+                            options=board.router_options, progress=lambda line: progress("place and route", line))
+        except RouterStuckError:
+            raise
+        except ToolError:
+            _raise_if_too_large(board, config, folder / "route.log")
+            raise
         pack(part, folder, progress=lambda line: progress("pack", line))
 
-    _cached(_key(synthesis_key, design.constraints, str(seeds), *board.router_options, *versions), folder,
-            (family.bitstream, "report.json", "modules.json", "synthesis.log", "route.log"), make_bitstream)
+    keys = {seed: _key(synthesis_key, design.constraints, str(seed), *board.router_options, *versions)
+            for seed in seeds}
+    # What is there already first.
+    for seed, key in sorted(keys.items(), key=lambda item: not _is_cached(item[1])):
+        try:
+            _cached(key, folder, (family.bitstream, "report.json", "modules.json", "synthesis.log", "route.log"),
+                    lambda seed=seed: make_bitstream(seed))
+            break
+        except RouterStuckError as error:
+            if seed == seeds[-1]:
+                raise
+            progress("place and route", str(error))
     report = json.loads((folder / "report.json").read_text())
     modules = json.loads((folder / "modules.json").read_text())
     used = utilisation(report["utilization"], part.family)
@@ -108,9 +114,9 @@ def build(board, folder, *, config=None, freq=None, baud=DEFAULT_BAUD, seed=None
         # A logic cell holds a LUT and a flip-flop: only the netlist tells how many have one.
         used["ff"]["used"] = sum(module["ff"] for module in modules.values())
     fmax = min(clocks(report).values())
-    return {"board": board.name, "config": config.name, "macs": config.macs, "clock_mhz": round(design.clock, 3),
-            "fmax_mhz": fmax, "clocks": clocks(report), "timing_met": fmax >= design.clock,
-            "peak_gops": round(2 * config.macs * fmax / 1000, 2), **used, "modules": modules,
+    return {"board": board.name, "config": config.name, "macs": config.macs, "seed": seed,
+            "clock_mhz": round(design.clock, 3), "fmax_mhz": fmax, "clocks": clocks(report),
+            "timing_met": fmax >= design.clock, "peak_gops": round(2 * config.macs * fmax / 1000, 2), **used, "modules": modules,
             "critical_path": critical_path(report, modules), "bitstream": str(folder / family.bitstream)}
 
 
@@ -125,10 +131,18 @@ def _raise_if_too_large(board, config, log):
         raise BoardError(f"configuration {config.name} does not fit {board.name}: it takes {', '.join(over)}") from None
 
 
+def _cache():
+    return Path(os.environ.get("SYSTOLITH_CACHE") or user_cache_path("systolith")) / "fpga"
+
+
+def _is_cached(key):
+    return (_cache() / key).is_dir()
+
+
 def _cached(key, folder, names, make):
     """Gets files into a folder: from the cache, else by `make`. A set is in the cache whole or not at all."""
-    cache = Path(os.environ.get("SYSTOLITH_CACHE") or user_cache_path("systolith")) / "fpga"
-    if not (cache / key).is_dir():
+    cache = _cache()
+    if not _is_cached(key):
         make()
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as name:
@@ -136,7 +150,7 @@ def _cached(key, folder, names, make):
             entry.mkdir()
             for file in names:
                 shutil.copy(folder / file, entry)
-            if not (cache / key).is_dir():
+            if not _is_cached(key):
                 entry.rename(cache / key)
     else:
         for file in names:

@@ -128,8 +128,9 @@ def test_where_the_router_gets_stuck_another_seed_is_tried_unless_one_was_asked_
         build(board, tmp_path, seed=9)
     tried.clear()
     lines = []
-    assert build(board, tmp_path, progress=lambda stage, line: lines.append(line))["bitstream"]
+    assert build(board, tmp_path, progress=lambda stage, line: lines.append(line))["seed"] == board.seed + 2
     assert tried == [board.seed, board.seed + 1, board.seed + 2]
+    assert build(board, tmp_path)["seed"] == board.seed + 2 and len(tried) == 3  # found at once
     assert [line for line in lines if "stuck" in line] == [f"seed {seed}: stuck" for seed in tried[:2]]
 
 

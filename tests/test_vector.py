@@ -236,7 +236,7 @@ def test_instructions_without_configuration_between_them():
                               columns=1 + i % 4))
     run = check(SMALL, program)
     gaps = np.diff(run.reads)
-    assert max(gaps) <= 3                 # no more than two cycles without a read
+    assert max(gaps) <= 4                 # no more than three cycles without a read
 
 
 def test_configuration_does_not_reach_back():
@@ -283,7 +283,7 @@ def test_a_step_takes_the_longer_of_its_reads_and_beats(config, reads):
     np.testing.assert_array_equal(np.diff(steps[12:, -1]), period)
     np.testing.assert_array_equal(run.writes, steps[:, -1] + write_delay(config))
     assert run.retired == [run.writes[11] + 1, run.writes[23] + 1]
-    assert steps[12, 0] - steps[11, -1] == (3 if reads > 1 else max(3, config.vector_beats))
+    assert steps[12, 0] - steps[11, -1] == (4 if reads > 1 else max(4, config.vector_beats))
     # Active without a break from the first instruction on to the retirement of the last.
     start = run.taken[-2] + 2
     assert run.active == list(range(start, run.retired[-1] + 1))

@@ -33,7 +33,7 @@ class Matrix:
         self._busy = Activity()  # what the array does, or waits for weights
 
     def blocked(self, unit, start, end):
-        """The next instruction waits for `unit` and nothing is offered, which counts where the array does nothing."""
+        """The next instruction waits for `unit`, which counts where the array does nothing."""
         if unit and start < end:
             activity = self.activities["input_stall" if unit == Unit.HOST else "raw_stall"]
             for gap in self._busy.gaps(start, end):

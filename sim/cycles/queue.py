@@ -21,7 +21,7 @@ class UnitQueue:
     Members
     -------
     blocked : callable (unit, start, end) or None
-        Told in which cycles the held instruction waits for a unit while nothing is offered.
+        Told in which cycles the held instruction waits for a unit.
     pushed : list of (Instruction, cycle)
         Dispatched in these cycles.
     done : list of (Instruction, cycle of its push, cycle of its start)
