@@ -87,8 +87,9 @@ def breakdown(counters):
 
     active, stall, shift = (share(name) for name in ("array_active", "weight_stall", "weight_shift"))
     useful = min(active, share("useful_macs"))
+    # Rounding may leave -0.0, which is 0.0 with 0.0 added.
     return {"array_active": active, "useful_macs": useful, "unused_macs": round(active - useful, 2),
-            "weight_stall": stall, "weight_shift": shift, "non_matrix": round(100 - active - stall - shift, 2),
+            "weight_stall": stall, "weight_shift": shift, "non_matrix": round(100 - active - stall - shift, 2) + 0.0,
             "raw_stall": share("raw_stall"), "input_stall": share("input_stall")}
 
 

@@ -116,8 +116,9 @@ def build(board, folder, *, config=None, freq=None, baud=DEFAULT_BAUD, seed=None
     fmax = min(clocks(report).values())
     return {"board": board.name, "config": config.name, "macs": config.macs, "seed": seed,
             "clock_mhz": round(design.clock, 3), "fmax_mhz": fmax, "clocks": clocks(report),
-            "timing_met": fmax >= design.clock, "peak_gops": round(2 * config.macs * fmax / 1000, 2), **used, "modules": modules,
-            "critical_path": critical_path(report, modules), "bitstream": str(folder / family.bitstream)}
+            "timing_met": fmax >= design.clock, "peak_gops": round(2 * config.macs * fmax / 1000, 2), **used,
+            "modules": modules, "critical_path": critical_path(report, modules),
+            "bitstream": str(folder / family.bitstream)}
 
 
 def _raise_if_too_large(board, config, log):
