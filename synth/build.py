@@ -88,8 +88,6 @@ def build(board, folder, *, config=None, freq=None, baud=DEFAULT_BAUD, seed=None
         try:
             place_and_route(part, folder, freq=design.clock, constraints=design.constraints, seed=seed,
                             options=board.router_options, progress=lambda line: progress("place and route", line))
-        except RouterStuckError:
-            raise
         except ToolError:
             _raise_if_too_large(board, config, folder / "route.log")
             raise

