@@ -74,9 +74,10 @@ class ActivationUnit(wiring.Component):
             Signal(ADDRESS_BITS, name=name, reset_less=True) for name in ("address", "line", "limit"))
         row = Signal(15, reset_less=True)
 
-        # The first beat of a row reads it. `last_x` and `last_y` are valid from the second beat on.
+        # The first beat of a row reads it. What its last beat does is known a cycle ahead: whether it is the last one of
+        # a line, `last_x`, and of the instruction, `last`.
         fault = Signal(Fault)
-        last_x, last_y = Signal(), Signal()
+        last_x, last, before_last = Signal(), Signal(), Signal()
         read, fails, last_beat, finishes = (Signal(name=name) for name in ("read", "fails", "last_beat", "finishes"))
         first_beat = busy & ~stopped & ~empty & (beat == 0)
         with m.If(row >= config.accumulator_depth):
@@ -88,10 +89,13 @@ class ActivationUnit(wiring.Component):
             fails.eq(first_beat & (fault != Fault.NONE)),
             self.acc_read.en.eq(read),
             self.acc_read.address.eq(row),
-            last_beat.eq(busy & ~stopped & (beat == config.beats - 1)),
-            finishes.eq(last_beat & (empty | (last_x & last_y))),
+            before_last.eq(busy & (beat == config.beats - 2)),
+            finishes.eq(last & ~stopped),
         ]
-        m.d.sync += [last_x.eq(x_left == 1), last_y.eq(y_left == 1)]
+        ends = Signal()
+        m.d.sync += [last_x.eq(x_left == 1), ends.eq(before_last),
+                     last.eq(before_last & (empty | ((x_left == 1) & (y_left == 1))))]
+        m.d.comb += last_beat.eq(ends & ~stopped)
         with m.If(busy & ~stopped):
             m.d.sync += beat.eq(beat + 1)
         next_line = Signal(ADDRESS_BITS)
@@ -125,7 +129,7 @@ class ActivationUnit(wiring.Component):
                     slot.eq(new["slot"]), columns.eq(new["columns"]), row.eq(new["acc_address"]),
                     x_left.eq(new["x_count"]), x_count.eq(new["x_count"]), y_left.eq(new["y_count"]),
                     address.eq(new["ub_address"]), line.eq(new["ub_address"]),
-                    limit.eq(config.unified_buffer_bytes - new["columns"]), self.unit.fault_pc.eq(issue.payload.pc),
+                    limit.eq(config.unified_buffer_bytes - new["columns"]),
                 ]
             with m.Else():
                 for number in (0, 1):
@@ -133,6 +137,10 @@ class ActivationUnit(wiring.Component):
                         for register in CONFIG[Unit.ACTIVATION]:
                             with m.Case(register.index):
                                 m.d.sync += settings[register.name].eq(setting[f"value{number}"])
+
+        # A cycle later, when the register still holds the instruction and none can fail.
+        with m.If(delayed(m, issue.valid & issue.ready & activates, 1)):
+            m.d.sync += self.unit.fault_pc.eq(issue.payload.pc)
 
         results = self._lanes(m, platform, settings, slot, beat, table, read)
         collected = Signal(8 * config.cols, reset_less=True)

@@ -165,9 +165,12 @@ class UnifiedBuffer(wiring.Component):
         self._address(m, ports, address)
         fetched = Signal(8 * len(ports))
         m.d.comb += fetched.eq(Cat(port.data for port in ports))
-        # A register directly behind the memories, because block RAM is slow.
+        # A register directly behind the memories, because block RAM is slow; one within the rotator, which lies between
+        # them and the units; and one behind it.
+        fine = self._offset_bits // 2
         offset = delayed(m, address[:self._offset_bits], 4)
-        m.d.comb += result.eq(delayed(m, _rotate(m, delayed(m, fetched, 1), offset, 8), 1))
+        coarse = delayed(m, _rotate(m, delayed(m, fetched, 1), offset[fine:], 8 << fine), 1)
+        m.d.comb += result.eq(delayed(m, _rotate(m, coarse, delayed(m, offset[:fine], 1), 8), 1))
 
     def _address(self, m, ports, address):
         """The rows of an access, two cycles later: in banks below the one where it starts it goes on in the next row.

@@ -51,7 +51,8 @@ class Config:
     requantise_dsps: int = _doc(3, "how many of the 3 multipliers of each of these lanes are DSPs, not adders")
     vector_taps: int = _doc(3, "taps a lane a cycle of the vector unit; 0 leaves the unit out")
     vector_requantise_lanes: int = _doc(0, "outputs a cycle that the vector unit requantises; 0: requantise_lanes")
-    vector_multiplier: str = _doc("dsp", "what the multipliers of the vector unit are made of: 'dsp' or 'adders'")
+    vector_requantise_dsps: int = _doc(3, "how many of the 3 multipliers of each of these lanes are DSPs, not adders")
+    vector_multiplier: str = _doc("dsp", "what other multipliers of the vector unit are made of: 'dsp' or 'adders'")
     vector_kernel_rows: int = _doc(8, "largest kernel height of a depthwise convolution in the vector unit")
     parameter_slots: int = _doc(4, "per-channel parameter sets held in each of activation and vector unit")
     instruction_depth: int = _doc(2048, "instructions that the instruction buffer holds")
@@ -96,6 +97,7 @@ class Config:
         need(self.vector_requantise_lanes >= 0 and self.cols % self.vector_lanes == 0 and self.vector_beats >= 2,
              "vector_requantise_lanes", f"0 or a divisor of cols ({self.cols}), at most half of it")
         need(self.vector_multiplier in ("dsp", "adders"), "vector_multiplier", "'dsp' or 'adders'")
+        need(0 <= self.vector_requantise_dsps <= 3, "vector_requantise_dsps", "between 0 and 3")
         need(0 <= self.vector_taps <= 8, "vector_taps", "between 0 and 8")
         need(1 <= self.vector_kernel_rows <= 32, "vector_kernel_rows", "between 1 and 32")
         need(2 <= self.parameter_slots <= 8, "parameter_slots", "between 2 and 8")

@@ -55,8 +55,10 @@ class Fetch(wiring.Component):
 
     Latency
     -------
-    The first instruction is there 4 cycles after reset, then one every second cycle.
+    The first instruction is there FIRST cycles after reset, then one every second cycle.
     """
+
+    FIRST = 6
 
     def __init__(self, config):
         self._config = config
@@ -83,23 +85,25 @@ class Fetch(wiring.Component):
         fetched_end = Signal(reset_less=True)
         fault = Signal(Fault)
 
-        # All stages move together, when the last one is empty: a register of its own says so, for the memory and the
-        # stages lie far from dispatch, which knows late whether it takes an instruction.
+        # All stages move together, in every second cycle at most and when the last one is empty: a register of its own
+        # says so, for the memory and the stages lie far from dispatch, which knows late whether it takes an instruction.
+        # What the memory reads has a cycle to get there and one to come, and a word one to get to the decoder.
         decoded = Signal(DecodedLayout(self._config))
         head = Signal(DecodedLayout(self._config), reset_less=True)
         word = Signal(INSTRUCTION_BITS, reset_less=True)
-        advance = Signal(init=1)
+        advance = Signal()
+        near = delayed(m, word, 1)
         m.d.comb += [
-            read.addr.eq(pc[:len(read.addr)]),
-            read.en.eq(advance),
-            decoder.word.eq(word),
+            read.addr.eq(read_pc[:len(read.addr)]),
+            read.en.eq(1),
+            decoder.word.eq(near),
             self.instructions.payload.eq(head),
             fault.eq(Mux(fetched_end, Fault.PROGRAM_END, Mux(decoder.legal, Fault.NONE, Fault.ILLEGAL_INSTRUCTION))),
-            decoded.issue.word.eq(word), decoded.issue.pc.eq(fetched_pc[:PC_BITS]),
+            decoded.issue.word.eq(near), decoded.issue.pc.eq(fetched_pc[:PC_BITS]),
             decoded.fault.eq(fault), decoded.queue.eq(Mux(fault == Fault.NONE, decoder.queue, 0)),
             decoded.work.eq(decoder.work),
         ]
-        opcode = field(word, Opcode.NOP, "opcode")
+        opcode = field(near, Opcode.NOP, "opcode")
         for name, opcodes in _OWN.items():
             m.d.comb += decoded.own[name].eq((fault == Fault.NONE) & ~decoder.queue.any()
                                              & Cat(opcode == own for own in opcodes).any())
@@ -112,7 +116,7 @@ class Fetch(wiring.Component):
                 fetched_end.eq(read_pc >= depth),
             ]
         with m.If(advance):
-            m.d.sync += [head.eq(decoded), self.instructions.valid.eq(fetched_valid), advance.eq(~fetched_valid)]
-        with m.Elif(self.instructions.ready):
+            m.d.sync += [head.eq(decoded), self.instructions.valid.eq(fetched_valid), advance.eq(0)]
+        with m.Elif(~self.instructions.valid | self.instructions.ready):
             m.d.sync += [self.instructions.valid.eq(0), advance.eq(1)]
         return m

@@ -14,7 +14,7 @@ __all__ = ["BUFFER_READ_LATENCY", "PC_BITS", "BufferRead", "BufferWrite", "Issue
 PC_BITS = 16
 
 #: Cycles from `en` of a unified-buffer read to its data.
-BUFFER_READ_LATENCY = 6
+BUFFER_READ_LATENCY = 7
 
 
 class IssueLayout(data.StructLayout):

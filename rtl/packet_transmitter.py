@@ -73,8 +73,8 @@ class PacketTransmitter(wiring.Component):
 
     Latency
     -------
-    The first byte 2 cycles after the request; then a byte a cycle (as far as the buffer delivers; in
-    a compact chip every `SerialCrc.CYCLES`).
+    The first byte 2 cycles after the request; then a byte a cycle (as far as the buffer delivers; words of the chip four
+    bytes in five cycles; in a compact chip every `SerialCrc.CYCLES`).
     """
 
     def __init__(self, config):
@@ -95,8 +95,8 @@ class PacketTransmitter(wiring.Component):
         wiring.connect(m, wiring.flipped(self.host_data), reader.host_data)
         request, tx = self.packet.payload, self.tx
 
-        # INFO, STATUS and TAGS are sent by words. What is loaded may lag behind its index by a word's four cycles: one
-        # is the tag memory's, one this wide multiplexer's.
+        # INFO, STATUS and TAGS are sent by words. From one load to the next are the registers of the index, the tag
+        # memory, this wide multiplexer and the way, so that a word takes five cycles.
         content = Signal(Content)
         index = Signal(range(1 + len(COUNTERS)))
         table, word = Signal(32), Signal(32)
@@ -131,10 +131,13 @@ class PacketTransmitter(wiring.Component):
                 with m.Default():
                     m.d.sync += table.eq(self.tags.data.word_select(index, 32))
             m.d.comb += self.tags.en.eq(content == Content.TAGS)
+            m.d.sync += late.eq(delayed(m, load, 3))
         # The words come from afar, the bytes are taken here.
         following = table if compact else delayed(m, table, 1)
         with m.If(load):
-            m.d.sync += [word.eq(following), index.eq(index + 1)]
+            m.d.sync += word.eq(following)
+        with m.If(load if compact else delayed(m, load, 1)):
+            m.d.sync += index.eq(index + 1)
             with m.If((content == Content.TAGS) & (index == len(COUNTERS) - 1)):
                 m.d.sync += [index.eq(0), tag.eq(tag + 1)]
 

@@ -53,7 +53,7 @@ class Sequencer(wiring.Component):
 
     Latency
     -------
-    The first instruction is dispatched 9 cycles after `run`. What a unit shows counts in the next cycle.
+    The first instruction is dispatched 11 cycles after `run`. What a unit shows counts in the next cycle.
     """
 
     def __init__(self, config):
@@ -80,24 +80,27 @@ class Sequencer(wiring.Component):
             wiring.connect(m, dispatch.issue[i], wiring.flipped(unit.issue))
 
         # `clear` goes to the resets of all units: behind two registers, which have the way to the global network of an
-        # FPGA to themselves.
-        running, run_in = Signal(), Signal()
-        m.d.sync += [run_in.eq(running), self.clear.eq(~run_in)]
+        # FPGA to themselves; `released` says the same here.
+        running, clearing, released = Signal(), Signal(init=1), Signal()
+        m.d.sync += [clearing.eq(~running), self.clear.eq(clearing), released.eq(~clearing)]
         progress = Signal()
         # What the host and the units show comes from all parts of the chip: registers before anything is made of it.
         run, reset, run_address = (delayed(m, value, 2) for value in (self.run, self.reset, self.run_address))
         retire, active = Signal(len(self.units)), Signal(len(self.units))
         # What ends a program. Only while it counts: the units and dispatch show it a little longer, until `clear`.
         halt, stream_fault = Signal(), Signal(4)
-        faults = [(delayed(m, unit.fault_pc, 1), Signal(4, name=f"fault_{i}")) for i, unit in enumerate(self.units)]
+        faults = [(delayed(m, unit.fault_pc, 1), Signal(4, name=f"fault_{i}"), Signal(name=f"failed_{i}"))
+                  for i, unit in enumerate(self.units)]
         m.d.sync += [
             retire.eq(Cat(unit.retire for unit in self.units)), active.eq(Cat(unit.active for unit in self.units)),
             halt.eq(dispatch.halt & self.counts), stream_fault.eq(Mux(self.counts, dispatch.fault, 0)),
-            *(fault.eq(Mux(self.counts, unit.fault, 0)) for unit, (_, fault) in zip(self.units, faults, strict=True)),
+            *(fault.eq(unit.fault) for unit, (_, fault, _) in zip(self.units, faults, strict=True)),
+            *(failed.eq(self.counts & (unit.fault != Fault.NONE))
+              for unit, (_, _, failed) in zip(self.units, faults, strict=True)),
             progress.eq(active.any() | dispatch.progress),
         ]
         m.d.comb += [
-            self.counts.eq(running & ~self.clear),
+            self.counts.eq(running & released),
             dispatch.retire.eq(retire),
             watchdog.progress.eq(progress),
             watchdog.waiting.eq(dispatch.waiting),
@@ -118,8 +121,8 @@ class Sequencer(wiring.Component):
             m.d.sync += [self.state.eq(State.RUNNING), running.eq(1), self.fault.eq(Fault.NONE), self.fault_pc.eq(0),
                          fetch.address.eq(run_address)]
         # A unit's fault is always of an older instruction than what is at dispatch.
-        for pc, fault in faults:
-            with m.Elif(fault != 0):
+        for pc, fault, failed in faults:
+            with m.Elif(failed):
                 stop(fault, pc)
         with m.Elif(stream_fault != 0):
             stop(stream_fault, dispatch.pc)

@@ -27,7 +27,7 @@ class UnitQueue(wiring.Component):
     Members
     -------
     push : In(stream of IssueLayout)
-        Legal instructions.
+        Legal instructions, one every second cycle at most.
     issue : Out(stream of IssueLayout)
         What the unit executes.
     semaphores : In(SemaphoreLayout)
@@ -59,12 +59,14 @@ class UnitQueue(wiring.Component):
         m.submodules.waits = waits = Waits(self._config)
 
         held = Signal(IssueLayout(), reset_less=True)
-        held_valid = Signal()
+        held_valid, room = Signal(), Signal(init=1)
+        # Known a cycle ahead, before the one that arrives is counted.
+        m.d.sync += room.eq(fifo.w_rdy & ~(self.push.valid & room))
         synchronise, leave, load = Signal(), Signal(), Signal()
         m.d.comb += [
             fifo.w_data.eq(self.push.payload),
-            fifo.w_en.eq(self.push.valid),
-            self.push.ready.eq(fifo.w_rdy),
+            fifo.w_en.eq(self.push.valid & room),
+            self.push.ready.eq(room),
             synchronise.eq(field(held.word, Opcode.SYNCHRONISE, "opcode") == Opcode.SYNCHRONISE),
             leave.eq(held_valid & waits.met & (synchronise | self.issue.ready)),
             # Not in the cycle in which `held` leaves: that is known late.

@@ -44,7 +44,7 @@ def write_delay(config):
 
 
 def _dsp(config):
-    """Whether the products are DSPs."""
+    """Whether the products before requantisation are DSPs."""
     return config.vector_multiplier == "dsp"
 
 
@@ -115,7 +115,8 @@ class VectorUnit(wiring.Component):
             (load.index, Mux(arriving.index < PLANES, arriving.index, PLANES)[:PLANES.bit_length()]),
             (load.slot, arriving.slot), (load.data, arriving.data))]
         m.d.comb += load.destination.eq(Destination.VECTOR)
-        settings = self._issue(m, address, in_flight == 0)
+        # A register on the way to the lanes, where nothing is when they change.
+        settings = data.View(SettingsLayout(), delayed(m, self._issue(m, address, in_flight == 0).as_value(), 1))
         values = self._reduce(m, platform, steps, load)
         results = self._requantise(m, platform, steps, settings, values, load)
         self._write(m, address, steps, results)
@@ -197,7 +198,7 @@ class VectorUnit(wiring.Component):
         results = []
         for i in range(lanes):
             element = place(m, f"element_lane_{i}", ElementLane(_dsp(config)), platform)
-            lane = place(m, f"requantise_lane_{i}", RequantiseLane(3 * _dsp(config)), platform)
+            lane = place(m, f"requantise_lane_{i}", RequantiseLane(config.vector_requantise_dsps), platform)
             m.d.comb += [
                 element.value.eq(held.word_select(i, 32)), element.function.eq(function),
                 element.zero_point_a.eq(settings.zero_point_a), element.zero_point_b.eq(settings.zero_point_b),

@@ -33,12 +33,13 @@ class Watchdog(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         count = Signal(range(DEADLOCK_CYCLES))
-        # Nothing moves, so there is time to look at one unit a cycle, over and over.
-        candidate = Signal(WaitingLayout().elem_shape)
+        # Nothing moves, so there is time to look at one unit a cycle, over and over. No unit has the last two numbers:
+        # the first is looked at again when the one before them is done with.
+        candidate, begins = Signal(WaitingLayout().elem_shape), Signal()
         oldest = Signal(PC_BITS)
         index = count[:3]
+        m.d.sync += [candidate.eq(self.waiting[index]), begins.eq(index == 0)]
         m.d.comb += [
-            candidate.eq(self.waiting[index]),
             self.deadlock.eq(~self.progress & (count == DEADLOCK_CYCLES - 1)),
             self.pc.eq(oldest),
         ]
@@ -46,6 +47,6 @@ class Watchdog(wiring.Component):
             m.d.sync += count.eq(0)
         with m.Else():
             m.d.sync += count.eq(count + 1)
-        with m.If((index == 0) | (candidate.valid & (candidate.pc < oldest))):
+        with m.If(begins | (candidate.valid & (candidate.pc < oldest))):
             m.d.sync += oldest.eq(candidate.pc)
         return m

@@ -43,11 +43,14 @@ class Floor:
         By kind of cell: the name of each block to its tile's (x, y).
     global_buffers : tuple of str
         Names of the global buffers in the middle of the upper edge, of which nextpnr takes the last for clocks.
+    by_buffers : tuple of str
+        Flip-flops close to them.
     """
     width: int
     height: int
     sites: dict
     global_buffers: tuple = ()
+    by_buffers: tuple = ()
 
 
 def _rows(groups, rows, blocks):
@@ -60,7 +63,8 @@ def _ecp5(width, height, groups, memory_rows, multiplier_rows, middle):
     return Floor(width, height, {
         "DP16KD": _rows(groups, memory_rows, {f"EBR{i}": 2 * i for i in range(4)}),
         "MULT18X18D": _rows(groups, multiplier_rows, {f"MULT18_{i}": i for i in (0, 1, 4, 5)}),
-    }, tuple(f"X{middle}/Y0/TDCC{i}" for i in reversed(range(12))))
+    }, tuple(f"X{middle}/Y0/TDCC{i}" for i in reversed(range(12))),
+        tuple(f"X{middle}/Y2/SLICE{name}.FF{i}" for name in "ABCD" for i in (0, 1)))
 
 
 #: By the size of nextpnr's device; measured from its database by `ctx.getBels()`.
@@ -83,8 +87,10 @@ def floor_plan(module, floor, progress=None):
 
     Returns
     -------
-    dict
+    blocks : dict
         Name of each cell whose kind is in `floor.sites` to the name of its block.
+    places : dict
+        Name of each cell to the (x, y) in tiles around which it was placed.
 
     Errors
     ------
@@ -107,13 +113,14 @@ def floor_plan(module, floor, progress=None):
             plans.append(plan)
             if progress is not None:
                 progress(f"floor plan {len(plans)} of {_STARTS}: wires {plan[0]:,.0f} tiles")
-    _, best = min(plans, key=lambda plan: plan[0])
+    _, best, at = min(plans, key=lambda plan: plan[0])
     bels = {kind: list(places) for kind, places in floor.sites.items()}
-    return {names[cell]: bels[kind][site] for kind, taken in best.items() for cell, site in taken.items()}
+    return ({names[cell]: bels[kind][site] for kind, taken in best.items() for cell, site in taken.items()},
+            dict(zip(names, zip(*(axis.tolist() for axis in at)))))
 
 
 def _place(graph, floor, blocks, sites, is_block, areas, held, start):
-    """Length of the wires and, by kind, sites of all blocks, from one random beginning."""
+    """Length of the wires, by kind the sites of all blocks, and x and y of all cells, from one random beginning."""
     logic = np.flatnonzero(~is_block)
     random = np.random.default_rng(start)
     at = [size * random.uniform(0.4, 0.6, len(is_block)) for size in (floor.width, floor.height)]
@@ -145,7 +152,7 @@ def _place(graph, floor, blocks, sites, is_block, areas, held, start):
         pull[fixed] = 10
         length = sum(graph.length(axis) for axis in room)
         if best is None or length < best[0]:
-            best = length, taken
+            best = length, taken, room
     return best
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .global_nets import promote
+from .replicate import replicate, to_buffers
 from .tools import ToolError, run
 
 __all__ = ["FAMILIES", "Family", "Part", "RouterStuckError", "arrange", "pack", "place_and_route", "synthesise"]
@@ -167,11 +168,14 @@ def arrange(part, folder, *, progress=None):
         floor = planner.FLOORS[part.floor]
         promote(module, family.global_nets, sites=floor.global_buffers)
         try:
-            plan = planner.floor_plan(module, floor, progress)
+            blocks, places = planner.floor_plan(module, floor, progress)
         except ValueError:
-            plan = {}  # more blocks than there are: nextpnr says of everything how much
-        for cell, site in plan.items():
+            blocks, places = {}, {}  # more blocks than there are: nextpnr says of everything how much
+        for cell, site in blocks.items():
             module["cells"][cell].setdefault("attributes", {})["BEL"] = site
+        copies = to_buffers(module, floor.by_buffers) + replicate(module, places)
+        if progress is not None:
+            progress(f"floor plan: {copies} copies of registers whose receivers lie far apart")
     else:
         promote(module, family.global_nets)
     netlist.write_text(json.dumps(design))

@@ -34,7 +34,7 @@ FLOOR = Floor(41, 41, {"DP16KD": {f"X{x}/Y{y}/EBR": (x, y) for x in range(4, 40,
 
 
 def test_each_block_gets_a_site_of_its_own_and_neighbours_are_close():
-    plan = floor_plan(ring(16, "DP16KD"), FLOOR)
+    plan, around = floor_plan(ring(16, "DP16KD"), FLOOR)
     sites = FLOOR.sites["DP16KD"]
     assert sorted(plan) == sorted(f"block{i}" for i in range(16))
     assert len(set(plan.values())) == 16
@@ -43,6 +43,9 @@ def test_each_block_gets_a_site_of_its_own_and_neighbours_are_close():
     shuffled = np.random.default_rng(1).permutation(places)
     # The shortest ring through two rows of eight sites 4 apart, 20 from each other, is 2 * (28 + 20).
     assert length <= 1.5 * 96 < abs(shuffled - np.roll(shuffled, 1, axis=0)).sum()
+    # Of all cells it is told where they are, of blocks exactly.
+    assert around.keys() == ring(16, "DP16KD")["cells"].keys()
+    assert all(around[name] == sites[block] for name, block in plan.items())
 
 
 def test_the_plan_is_the_same_each_time():

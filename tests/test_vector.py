@@ -18,7 +18,8 @@ CONFIGS = {
     "10 lanes by 5, one tap": Config(rows=12, cols=10, requantise_lanes=1, vector_requantise_lanes=5, vector_taps=1,
                                      vector_kernel_rows=1, unified_buffer_bytes=2048, parameter_slots=2),
     "6 lanes by 1, four taps": Config(rows=2, cols=6, requantise_lanes=1, unified_buffer_bytes=2048, vector_taps=4,
-                                      vector_kernel_rows=3, parameter_slots=3, vector_multiplier="adders"),
+                                      vector_kernel_rows=3, parameter_slots=3, vector_multiplier="adders",
+                                      vector_requantise_dsps=1),
 }
 SETTINGS = dict(y_stride=64, x_count=6, x_stride=8, tap1_count=1, tap1_stride=64, tap0_count=1, tap0_stride=16,
                 out_y_stride=64, out_x_stride=8, first_column=0, column_step=1, zero_point=3, minimum=-128, maximum=127,

@@ -1,12 +1,11 @@
 """Dispatch and the tag queue: in which cycle each instruction leaves for its unit, and when the program halts."""
 
+from systolith.rtl.fetch import Fetch
 from systolith.rtl.isa import Opcode
 from systolith.rtl.tag_queue import TAG_QUEUE_DEPTH
 
 __all__ = ["Dispatch", "TagQueue"]
 
-#: Cycle in which the first instruction is at dispatch, see `rtl.fetch`.
-_FIRST = 4
 _INTERRUPT_BYTES = 2
 
 
@@ -87,7 +86,7 @@ class Dispatch:
         """Returns the cycle in which Halt is done, the program's last."""
         dispatched, known, advance = dict.fromkeys(self._queues, 0), self._known, self._advance
         ways = {unit: (queue, queue.pushed, advance[unit]) for unit, queue in self._queues.items()}
-        head = _FIRST
+        head = Fetch.FIRST
         for instruction in self._program:
             _, _, unit, work, *_ = instruction
             if unit:

@@ -2,6 +2,7 @@
 
 from math import ceil
 
+from systolith.rtl.interfaces import BUFFER_READ_LATENCY
 from systolith.rtl.isa import Opcode
 from systolith.rtl.packets import OVERHEAD
 
@@ -13,7 +14,9 @@ _START, _ADVANCE = 3, 2
 #: Cycles of a packet besides its bytes: from the request to the first byte, and the last one's way out.
 _TRANSMITTER = 2
 #: Cycles that a packet with bytes of the unified buffer waits for the first of them.
-_FETCH = 4
+_FETCH = BUFFER_READ_LATENCY - 2
+#: Cycles from the request of a row for such a packet to that of the next, at least.
+_ROW = BUFFER_READ_LATENCY + 2
 #: Bytes of the header that the CRC covers.
 _HEADER = 4
 #: Cycles of a DATA packet besides its bytes on the way and into the buffer: receiver, command, end.
@@ -66,7 +69,7 @@ class PacketPort:
     """
 
     def __init__(self, config, transmitter, latency):
-        self._longest = config.packet_bytes - 4
+        self._longest, self._cols = config.packet_bytes - 4, config.cols
         self._transmitter, self._latency = transmitter, latency
 
     def _packets(self, length):
@@ -84,7 +87,8 @@ class PacketPort:
     def write(self, cycle, length):
         """Bytes to the host, from `cycle` on; returns the cycle in which all have left."""
         for count in self._packets(length):
-            self._transmitter.send(cycle + 1, 4 + count, _FETCH)
+            late = (ceil(count / self._cols) - 1) * max(0, _ROW - self._cols)
+            self._transmitter.send(cycle + 1, 4 + count, _FETCH + late)
             cycle = self._transmitter.sent + _ADVANCE
         return cycle
 

@@ -39,7 +39,7 @@ class UnitQueue:
 
     def room(self):
         """First cycle in which the next push finds a place; None if that is not known yet."""
-        # A place is free once the instruction that had it has moved on to the output register.
+        # A place is free once the instruction that had it has moved on to the output register; a cycle later it is seen.
         index = len(self.pushed) - self._depth + 1
         if index < 0:
             return 0
@@ -47,7 +47,7 @@ class UnitQueue:
         if index > len(loads):
             return None
         pushed, left = self.pushed[index][1] + 1, loads[index - 1] if index else 0
-        return (pushed if pushed > left else left) + 1
+        return (pushed if pushed > left else left) + 2
 
     @property
     def drained(self):
