@@ -288,9 +288,13 @@ class Commands(wiring.Component):
                 m.d.comb += self.answer.valid.eq(1)
                 with m.If(self.answer.ready):
                     m.d.comb += [
-                        self.packet.ready.eq(1),
                         self.run.eq(~refused & (header.kind == Kind.RUN)),
                         self.reset.eq(~refused & (header.kind == Kind.RESET)),
                     ]
-                    m.next = "IDLE"
+                    m.next = "ANSWERED"
+
+            # Not in the cycle before: who takes the answer and who gives the packet are far from each other.
+            with m.State("ANSWERED"):
+                m.d.comb += self.packet.ready.eq(1)
+                m.next = "IDLE"
         return m

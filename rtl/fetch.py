@@ -109,7 +109,8 @@ class Fetch(wiring.Component):
                                              & Cat(opcode == own for own in opcodes).any())
         with m.If(~started):
             m.d.sync += [pc.eq(self.address), started.eq(1)]
-        with m.Elif(advance):
+        # Not in the same cycle: nothing advances before the second.
+        with m.If(advance):
             m.d.sync += [
                 pc.eq(pc + 1), read_pc.eq(pc), read_valid.eq(1),
                 word.eq(read.data), fetched_pc.eq(read_pc), fetched_valid.eq(read_valid),

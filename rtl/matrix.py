@@ -11,7 +11,7 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 from .accumulators import Accumulators
 from .array import SystolicArray, delay
 from .config import ADDRESS_BITS
-from .delay import DelayMemory
+from .delay import DelayMemory, delayed
 from .interfaces import BUFFER_READ_LATENCY, PC_BITS, BufferRead, IssueLayout, MemoryRead, UnitPort, field
 from .isa import CONFIG, TABLE, Fault, Opcode, Unit
 from .stamp import place
@@ -19,6 +19,10 @@ from .stream_register import StreamRegister
 from .useful_macs import UsefulMacs
 
 __all__ = ["MatrixUnit", "RequestLayout", "VectorGenerator"]
+
+
+#: Cycles from a request that is served to its bytes: the buffer is far, hence a register before its own.
+_READ_LATENCY = 1 + BUFFER_READ_LATENCY
 
 
 class RequestLayout(data.StructLayout):
@@ -236,21 +240,21 @@ class MatrixUnit(Component):
 
     Latency
     -------
-    `VectorGenerator.LATENCY` cycles from `issue` to the first vector's `buffer.en`. `retire_latency(config)` cycles
-    from the last vector's to `retire`. A tile's first row is taken in the cycle after the switch to the previous tile
+    `VectorGenerator.LATENCY` cycles from `issue` to the first vector's `array_active`, one more to its `buffer.en`.
+    `retire_latency(config)` cycles from the last vector's `array_active` to `retire`. A tile's first row is taken in the cycle after the switch to the previous tile
     at the earliest, its last row in the cycle of its own switch at the latest: a tile takes `rows` cycles or as many
     as it has vectors, whichever is more.
     """
 
     @staticmethod
     def retire_latency(config):
-        """Cycles from `buffer.en` of an instruction's last vector to its `retire`."""
+        """Cycles from `array_active` of an instruction's last vector to its `retire`."""
         return MatrixUnit._control_latency(config) + Accumulators.written(config) - 1
 
     @staticmethod
     def _control_latency(config):
-        """Cycles from `buffer.en` to the accumulators' control."""
-        return BUFFER_READ_LATENCY + SystolicArray.latency(config) - Accumulators.SUM_DELAY
+        """Cycles from `array_active` to the accumulators' control."""
+        return _READ_LATENCY + SystolicArray.latency(config) - Accumulators.SUM_DELAY
 
     def __init__(self, config):
         self.config = config
@@ -301,8 +305,8 @@ class MatrixUnit(Component):
             good.eq(served & (request.fault == Fault.NONE)),
             vector.eq(good & request.vector),
             switching.eq(good & request.switch),
-            self.buffer.en.eq(vector),
-            self.buffer.address.eq(request.address),
+            self.buffer.en.eq(delay(m, "read_line", vector, 1)),
+            self.buffer.address.eq(delayed(m, request.address, 1)),
             self.unit.fault.eq(Mux(served, request.fault, Fault.NONE)),
             self.unit.fault_pc.eq(request.pc),
             self.array_active.eq(vector),
@@ -323,11 +327,11 @@ class MatrixUnit(Component):
             Cat(accumulators.control.address, accumulators.control.accumulate).eq(row_line.q),
             accumulators.control.en.eq(delay(m, "vector_line", vector, control_latency)),
             array.activations.eq(self.buffer.data),
-            array.switch.eq(delay(m, "switch_line", switching, BUFFER_READ_LATENCY)),
+            array.switch.eq(delay(m, "switch_line", switching, _READ_LATENCY)),
             array.shift.eq(delay(m, "shift_line", row_taken,
-                                 BUFFER_READ_LATENCY - 1 - SystolicArray.shift_ahead(config))),
+                                 _READ_LATENCY - 1 - SystolicArray.shift_ahead(config))),
             array.weights.eq(
-                delay(m, "weight_line", self.weights.payload, BUFFER_READ_LATENCY - 1, reset_less=True)),
+                delay(m, "weight_line", self.weights.payload, _READ_LATENCY - 1, reset_less=True)),
             accumulators.sums.eq(array.sums),
             self.unit.retire.eq(delay(m, "retire_line", good & request.last, self.retire_latency(config))),
         ]

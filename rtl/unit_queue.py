@@ -2,7 +2,7 @@
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from .interfaces import PC_BITS, IssueLayout, field
@@ -42,7 +42,7 @@ class UnitQueue(wiring.Component):
 
     Latency
     -------
-    An instruction is offered 4 cycles after its push, or a cycle after the semaphores reached its waits. One is issued
+    An instruction is offered 3 cycles after its push, or a cycle after the semaphores reached its waits. One is issued
     every third cycle.
     """
 
@@ -55,7 +55,7 @@ class UnitQueue(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.fifo = fifo = SyncFIFOBuffered(width=IssueLayout().size, depth=self._config.queue_depth)
+        m.submodules.fifo = fifo = SyncFIFO(width=IssueLayout().size, depth=self._config.queue_depth)
         m.submodules.waits = waits = Waits(self._config)
 
         held = Signal(IssueLayout(), reset_less=True)

@@ -160,7 +160,7 @@ class VectorUnit(wiring.Component):
         read = steps[BUFFER_READ_LATENCY]
         control = steps[BUFFER_READ_LATENCY + TapLane.control_delay(config.vector_taps)]
         # One bit for all lanes.
-        weighted = delayed(m, steps[BUFFER_READ_LATENCY - 1].function == Function.DEPTHWISE, 1)
+        weighted = ~delayed(m, steps[BUFFER_READ_LATENCY - 1].function != Function.DEPTHWISE, 1)
         wiring.connect(m, load, weights.load)
         m.d.comb += [
             weights.slot.eq(steps[BUFFER_READ_LATENCY - DepthwiseWeights.LATENCY].slot),
@@ -232,9 +232,10 @@ class VectorUnit(wiring.Component):
         m.d.sync += [bias.eq(0), zero_point.eq(settings.zero_point)]
         # One bit each, for all bits of all lanes.
         ahead = delayed(m, function, ParameterStore.LATENCY - 1)
-        stored, identity = (delayed(m, Cat(ahead == f for f in functions).any(), 1) for functions in (
+        stored, identity = (Cat(ahead == f for f in functions).any() for functions in (
             (Function.DEPTHWISE, Function.SUM, Function.AVERAGE), (Function.MAXIMUM,)))
-        with m.If(stored):
+        plain, identity = delayed(m, ~stored, 1), delayed(m, identity, 1)
+        with m.If(~plain):
             m.d.sync += [bias.eq(store.bias), multiplier.eq(store.multiplier), shift.eq(store.shift)]
         with m.Elif(identity):
             m.d.sync += [multiplier.eq(Const(1 << 30, 31).replicate(lanes)), shift.eq(Const(1, 7).replicate(lanes)),

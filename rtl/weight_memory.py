@@ -34,7 +34,7 @@ class WeightMemory(wiring.Component):
     between it is arbitrary.
     """
 
-    LATENCY = 3
+    LATENCY = 4
     #: Rows of a bank: the depth of a block of 18 kbit for bytes.
     BANK_ROWS = 2048
 
@@ -46,9 +46,9 @@ class WeightMemory(wiring.Component):
         m = Module()
         width, rows = 8 * self._config.cols, self._config.weight_memory_rows
         # Who asks and who writes are far from some of the banks, and a block is slow, and far from the next: registers
-        # on the way to each bank, and behind it.
-        address, data, en = (delayed(m, value, 1) for value in (self.write.address, self.write.data, self.write.en))
-        data = delayed(m, data, 1)
+        # on the way to each bank, before it and behind it.
+        address, en = delayed(m, self.write.address, 1), delayed(m, self.write.en, 1)
+        data = delayed(m, self.write.data, 3)
         count, answers = -(-rows // self.BANK_ROWS), []
         bank_bits = (self.BANK_ROWS - 1).bit_length()
         number = slice(bank_bits, bank_bits + (count - 1).bit_length())
@@ -58,11 +58,11 @@ class WeightMemory(wiring.Component):
                 shape=width, depth=min(self.BANK_ROWS, rows - b * self.BANK_ROWS), init=[], attrs={"no_rw_check": 1})
             read, write = bank.read_port(), bank.write_port()
             for port, asked, wanted in ((read, self.read.address, 1), (write, address, en)):
-                chosen = asked[number] == b
-                m.d.sync += port.en.eq(chosen & wanted)
+                chosen, place = delayed(m, (asked[number] == b) & wanted, 1), delayed(m, asked, 1)
+                m.d.sync += port.en.eq(chosen)
                 # Registers with an enable each: yosys makes one of those that are equal.
                 with m.If(chosen):
-                    m.d.sync += port.addr.eq(asked)
+                    m.d.sync += port.addr.eq(place)
             m.d.comb += write.data.eq(data)
             # 0 but for the bank that was asked: what joins them need not know which that is.
             row = Signal(width, name=f"row{b}", reset_less=True)

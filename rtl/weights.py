@@ -4,6 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .delay import delayed
 from .interfaces import IssueLayout, LoadBus, MemoryRead, UnitPort, field
 from .isa import Destination, Fault, Opcode
 from .stream_register import StreamRegister
@@ -105,8 +106,7 @@ class WeightUnit(wiring.Component):
                          left.eq(left - 1), busy.eq(~last_asked)]
         with m.If(accepted):
             m.d.sync += [address.eq(new["address"]), inside.eq(new["address"] < config.weight_memory_rows),
-                         left.eq(new["count"] - 2), busy.eq(~empty), self.unit.fault_pc.eq(issue.payload.pc),
-                         to_array.eq(new["destination"] == Destination.ARRAY)]
+                         left.eq(new["count"] - 2), busy.eq(~empty), to_array.eq(new["destination"] == Destination.ARRAY)]
         m.d.sync += [room.eq(room - (asked & to_array) + taken), outstanding.eq(outstanding + asked - delivered)]
 
         # The memory is large: registers before and behind it.
@@ -148,7 +148,11 @@ class WeightUnit(wiring.Component):
             self.load.data.eq(row),
         ]
 
-        with m.If(busy & ~inside & (outstanding == 0) & ~stopped):
-            m.d.comb += self.unit.fault.eq(Fault.WEIGHT_MEMORY_RANGE)
+        # A cycle later, when the register still holds the instruction, and none can have failed before.
+        with m.If(delayed(m, accepted, 1)):
+            m.d.sync += self.unit.fault_pc.eq(issue.payload.pc)
+        fails = busy & ~inside & (outstanding == 0) & ~stopped
+        m.d.sync += self.unit.fault.eq(Mux(fails, Fault.WEIGHT_MEMORY_RANGE, Fault.NONE))
+        with m.If(fails):
             m.d.sync += stopped.eq(1)
         return m

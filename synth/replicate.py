@@ -1,8 +1,9 @@
-"""Copies of registers whose receivers lie far apart, one for each neighbourhood of them.
+"""Copies of registers and gates whose receivers lie far apart, one for each neighbourhood of them.
 
 yosys makes one register of all that are equal, however far apart those need it. A copy costs a flip-flop and saves the
 way from one end of the chip to the other in the cycle in which something is made of the value; the way to the copies is
-in the cycle before.
+in the cycle before. A copy of a gate saves those of its receivers that are close to its inputs the way to the middle of
+all.
 """
 
 from collections import defaultdict
@@ -12,12 +13,17 @@ __all__ = ["replicate", "to_buffers"]
 
 #: What a register gets its clock by.
 _CLOCKS = ("CLK", "WCK")
+_ROUNDS = 2
+#: Receivers of a gate that are worth a copy of it.
+_GATE_RECEIVERS = 8
+_OUTPUTS = {"TRELLIS_FF": "Q", "LUT4": "Z"}
 
 
 def replicate(module, places, reach=40, most=4):
-    """Divides the receivers of registers among copies.
+    """Divides the receivers of registers, and of LUTs with many of them, among copies.
 
-    Only registers with at most a LUT before them: others have no time left for the way to copies.
+    Only registers with at most a LUT before them: others have no time left for the way to copies. What feeds copies may be
+    copied for that, hence the rounds.
 
     Parameters
     ----------
@@ -26,30 +32,37 @@ def replicate(module, places, reach=40, most=4):
     places : dict
         Cell to the (x, y) where it will be, roughly.
     reach : int
-        Half the perimeter of the box, in tiles, within which receivers share a register.
+        Half the perimeter of the box, in tiles, within which receivers share a source.
     most : int
-        Registers at most that one becomes.
+        Sources at most that one becomes in a round.
 
     Returns
     -------
     int
-        How many flip-flops there are more.
+        How many cells there are more.
     """
-    cells = module["cells"]
-    receivers, drivers = _connections(cells)
-    fresh = _fresh(module)
-    before = len(cells)
-    for name, cell in list(cells.items()):
-        if cell["type"] != "TRELLIS_FF" or not _settled(cell, cells, drivers):
-            continue
-        net, = cell["connections"]["Q"]
-        pins = [(places[receiver], receiver, port, index) for receiver, port, index in receivers[net]
-                if receiver in places]
-        for group in _neighbourhoods(pins, reach, most)[1:]:
-            _copy(module, name, fresh)
-            for _, receiver, port, index in group:
-                cells[receiver]["connections"][port][index] = fresh
-            fresh += 1
+    cells, places = module["cells"], dict(places)
+    fresh, before, done = _fresh(module), len(cells), set()
+    for _ in range(_ROUNDS):
+        receivers, drivers = _connections(cells)
+        for name, cell in list(cells.items()):
+            if name in done or cell["type"] not in _OUTPUTS:
+                continue
+            net, = cell["connections"][_OUTPUTS[cell["type"]]]
+            if (len(receivers[net]) < _GATE_RECEIVERS if cell["type"] == "LUT4"
+                    else not _settled(cell, cells, drivers)):
+                continue
+            pins = [(places[receiver], receiver, port, index) for receiver, port, index in receivers[net]
+                    if receiver in places]
+            groups = _neighbourhoods(pins, reach, most)
+            for number, group in enumerate(groups if len(groups) > 1 else ()):
+                copy = _copy(module, name, fresh) if number else name
+                done.add(copy)
+                places[copy] = tuple(sum(axis) / len(group) for axis in zip(*(pin[0] for pin in group)))
+                if number:
+                    for _, receiver, port, index in group:
+                        cells[receiver]["connections"][port][index] = fresh
+                    fresh += 1
     return len(cells) - before
 
 
@@ -75,7 +88,7 @@ def to_buffers(module, sites):
     for buffer in [cell for cell in cells.values() if cell["type"] == "DCCA"]:
         register = drivers.get(buffer["connections"]["CLKI"][0])
         if register and cells[register]["type"] == "TRELLIS_FF" and _settled(cells[register], cells, drivers):
-            _copy(module, register, fresh)["attributes"]["BEL"] = next(sites)
+            cells[_copy(module, register, fresh)]["attributes"]["BEL"] = next(sites)
             buffer["connections"]["CLKI"] = [fresh]
             fresh += 1
     return len(cells) - before
@@ -117,13 +130,13 @@ def _fresh(module):
 
 
 def _copy(module, name, net):
-    """Adds a flip-flop like another one that drives a net of its own; returns it."""
+    """Adds a register or gate like another one that drives a net of its own; returns its name."""
     cell = deepcopy(module["cells"][name])
-    cell["connections"]["Q"] = [net]
+    cell["connections"][_OUTPUTS[cell["type"]]] = [net]
     copy = f"{name}_copy{net}"
     module["cells"][copy] = cell
     module["netnames"][copy] = {"hide_name": 0, "bits": [net], "attributes": {}}
-    return cell
+    return copy
 
 
 def _neighbourhoods(pins, reach, most):

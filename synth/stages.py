@@ -175,7 +175,7 @@ def arrange(part, folder, *, progress=None):
             module["cells"][cell].setdefault("attributes", {})["BEL"] = site
         copies = to_buffers(module, floor.by_buffers) + replicate(module, places)
         if progress is not None:
-            progress(f"floor plan: {copies} copies of registers whose receivers lie far apart")
+            progress(f"floor plan: {copies} copies of what has receivers far apart")
     else:
         promote(module, family.global_nets)
     netlist.write_text(json.dumps(design))

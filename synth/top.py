@@ -83,10 +83,13 @@ class BoardTop(Elaboratable):
         # The UART is at its pins, the chip anywhere: registers between, but in small chips.
         rx, tx = uart.rx, uart.tx
         if self._board.part.floor:
-            m.submodules.rx_register, m.submodules.tx_register = registers = [StreamRegister(8) for _ in range(2)]
+            # Two on the way out: one that is as near as the chip needs its answer, and one for the way.
+            m.submodules.rx_register, m.submodules.tx_register, m.submodules.tx_way = registers = [
+                StreamRegister(8) for _ in range(3)]
             rx, tx = registers[0].kept, registers[1].arriving
             connect(m, uart.rx, registers[0].arriving)
-            connect(m, registers[1].kept, uart.tx)
+            connect(m, registers[1].kept, registers[2].arriving)
+            connect(m, registers[2].kept, uart.tx)
         m.submodules.chip = Instance(
             CHIP, i_clk=ClockSignal(), i_rst=reset,
             i_rx__valid=rx.valid, i_rx__payload=rx.payload, o_rx__ready=rx.ready,

@@ -40,12 +40,22 @@ def sources(module):
 
 def test_receivers_far_apart_get_registers_of_their_own():
     module, places = fan([(0, 0), (5, 1), (100, 0), (99, 3)])
+    del module["cells"]["first"]
     assert replicate(module, places) == 1
     near, too, far, as_well = sources(module).values()
     assert near == too != far == as_well
     one, other = (module["cells"][name] for name in (near, far))
     assert one["connections"].pop("Q") != other["connections"].pop("Q")
     assert one == other  # all else is the same: the clock, the input, what enables and resets it
+
+
+def test_what_feeds_copies_is_copied_too():
+    module, places = fan([(0, 0), (100, 0)])
+    assert replicate(module, places) == 2
+    inputs = {source: module["cells"][source]["connections"]["DI"][0] for source in sources(module).values()}
+    assert len(set(inputs.values())) == 2
+    feeds = [cell["connections"] for name, cell in module["cells"].items() if name.startswith("first")]
+    assert [feed["DI"] for feed in feeds] == [[3], [3]] and {feed["Q"][0] for feed in feeds} == set(inputs.values())
 
 
 def test_receivers_close_together_share_one():
@@ -57,6 +67,7 @@ def test_receivers_close_together_share_one():
 def test_copies_are_as_many_as_allowed_and_close_to_what_they_drive():
     rng = random.Random(1)
     module, places = fan([(rng.randrange(120), rng.randrange(90)) for _ in range(200)])
+    del module["cells"]["first"]
     assert replicate(module, places, reach=10, most=6) == 5
     groups = {}
     for receiver, source in sources(module).items():
@@ -77,6 +88,20 @@ def test_a_register_behind_more_than_a_lut_stays_alone(luts, copies):
         net = 50 + i
     cells["source"]["connections"]["DI"] = [net]
     assert replicate(module, places | {f"gate{i}": (0, 0) for i in range(luts)}) == copies
+
+
+def test_a_gate_with_many_receivers_is_copied_whatever_is_before_it():
+    module, places = fan([(0, 0)] * 4 + [(100, 0)] * 4, DI=[50])
+    cells = module["cells"]
+    cells |= {"first_gate": lut(49, 4), "second_gate": lut(50, 49), "gate": lut(60, 5)}
+    for i in range(8):
+        cells[f"to{i}"]["connections"]["A"] = [60]
+    assert replicate(module, places | dict.fromkeys(("gate", "first_gate", "second_gate"), (0, 0))) == 1
+    gates = {cell["connections"]["Z"][0]: name for name, cell in cells.items() if name.startswith("gate")}
+    near, far = ({gates[cells[f"to{i}"]["connections"]["A"][0]] for i in part} for part in (range(4), range(4, 8)))
+    assert len(near) == len(far) == 1 and near != far
+    # Both look at the register, which has no time for copies of its own.
+    assert [cells[name]["connections"]["A"] for name in gates.values()] == [[5], [5]]
 
 
 def test_an_enable_counts_as_an_input():

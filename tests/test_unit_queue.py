@@ -129,7 +129,7 @@ def test_second_wait_blocks():
 def test_latency_of_an_empty_queue():
     async def testbench(context, dut):
         await push(context, dut, 0, word(Opcode.ACTIVATE))
-        assert 1 + await idle_until_offered(context, dut) == 4
+        assert 1 + await idle_until_offered(context, dut) == 3
 
     simulate(testbench)
 

@@ -14,7 +14,7 @@ class UnitQueue:
     Parameters
     ----------
     depth : int
-        Of the FIFO: a memory of `depth` - 1 and its output register.
+        Of the FIFO.
     semaphores : Semaphores
     unit : Unit
 
@@ -39,15 +39,11 @@ class UnitQueue:
 
     def room(self):
         """First cycle in which the next push finds a place; None if that is not known yet."""
-        # A place is free once the instruction that had it has moved on to the output register; a cycle later it is seen.
-        index = len(self.pushed) - self._depth + 1
+        # A place is free once the instruction that had it is held; a cycle later it is seen.
+        index = len(self.pushed) - self._depth
         if index < 0:
             return 0
-        loads = self._loads
-        if index > len(loads):
-            return None
-        pushed, left = self.pushed[index][1] + 1, loads[index - 1] if index else 0
-        return (pushed if pushed > left else left) + 2
+        return self._loads[index] + 2 if index < len(self._loads) else None
 
     @property
     def drained(self):
@@ -71,7 +67,7 @@ class UnitQueue:
             if len(loads) == len(self.pushed):
                 return None
             self._held, cycle = self.pushed[len(loads)]
-            loads.append(cycle + 2 if cycle > self._left - 1 else self._left + 1)
+            loads.append((cycle if cycle > self._left else self._left) + 1)
         instruction = self._held
         _, opcode, _, _, wait0, wait1, _ = instruction
         # Waits are looked at in the cycle after the load and met in the next at the earliest.
