@@ -74,8 +74,8 @@ class ActivationUnit(wiring.Component):
             Signal(ADDRESS_BITS, name=name, reset_less=True) for name in ("address", "line", "limit"))
         row = Signal(15, reset_less=True)
 
-        # The first beat of a row reads it. What its last beat does is known a cycle ahead: whether it is the last one of
-        # a line, `last_x`, and of the instruction, `last`.
+        # The first beat of a row reads it. What its last beat does is known a cycle ahead: whether the row is the last
+        # of a line, `last_x`, and of the instruction, `last`.
         fault = Signal(Fault)
         last_x, last, before_last = Signal(), Signal(), Signal()
         read, fails, last_beat, finishes = (Signal(name=name) for name in ("read", "fails", "last_beat", "finishes"))

@@ -86,7 +86,7 @@ class Fetch(wiring.Component):
         fault = Signal(Fault)
 
         # All stages move together, in every second cycle at most and when the last one is empty: a register of its own
-        # says so, for the memory and the stages lie far from dispatch, which knows late whether it takes an instruction.
+        # says so, as the memory and the stages lie far from dispatch, which knows late whether it takes an instruction.
         # What the memory reads has a cycle to get there and one to come, and a word one to get to the decoder.
         decoded = Signal(DecodedLayout(self._config))
         head = Signal(DecodedLayout(self._config), reset_less=True)

@@ -241,9 +241,9 @@ class MatrixUnit(Component):
     Latency
     -------
     `VectorGenerator.LATENCY` cycles from `issue` to the first vector's `array_active`, one more to its `buffer.en`.
-    `retire_latency(config)` cycles from the last vector's `array_active` to `retire`. A tile's first row is taken in the cycle after the switch to the previous tile
-    at the earliest, its last row in the cycle of its own switch at the latest: a tile takes `rows` cycles or as many
-    as it has vectors, whichever is more.
+    `retire_latency(config)` cycles from the last vector's `array_active` to `retire`. A tile's first row is taken in
+    the cycle after the switch to the previous tile at the earliest, its last row in the cycle of its own switch at the
+    latest: a tile takes `rows` cycles or as many as it has vectors, whichever is more.
     """
 
     @staticmethod

@@ -73,7 +73,7 @@ class PacketTransmitter(wiring.Component):
 
     Latency
     -------
-    The first byte 2 cycles after the request; then a byte a cycle (as far as the buffer delivers; words of the chip four
+    The first byte 2 cycles after the request; then a byte a cycle (as far as the buffer delivers; of other content four
     bytes in five cycles; in a compact chip every `SerialCrc.CYCLES`).
     """
 

@@ -1,6 +1,6 @@
 """One lane of the vector unit's front: multiplies the taps and reduces the vectors of a step to one value."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -78,29 +78,29 @@ class TapLane(wiring.Component):
                 terms.append(total)
         term, = terms
 
-        # What happens to all bits of all lanes is found out a cycle ahead.
-        starts, adds, compares, pairs = (
-            Signal(name=name, reset_less=True) for name in ("starts", "adds", "compares", "pairs"))
-        follows = self.en & ~self.first
-        m.d.sync += [starts.eq(self.en & self.first), adds.eq(0), compares.eq(0), pairs.eq(0)]
-        with m.Switch(self.function):
-            with m.Case(Function.DEPTHWISE, Function.SUM, Function.AVERAGE):
-                m.d.sync += adds.eq(follows)
-            with m.Case(Function.MAXIMUM):
-                m.d.sync += compares.eq(follows)
-            with m.Default():
-                m.d.sync += pairs.eq(follows)
+        # What happens to all bits of all lanes is found out a cycle ahead, also whether the low byte and whether the
+        # others move: a gate of these, common to all lanes, would be far from most.
+        starts, compares, pairs, low_moves, high_moves = (
+            Signal(name=name, reset_less=True) for name in ("starts", "compares", "pairs", "low_moves", "high_moves"))
+        is_sum = Cat(self.function == f for f in (Function.DEPTHWISE, Function.SUM, Function.AVERAGE)).any()
+        is_maximum = self.function == Function.MAXIMUM
+        is_pair = ~is_sum & ~is_maximum
+        m.d.sync += [
+            starts.eq(self.first | is_maximum), compares.eq(self.en & ~self.first & is_maximum),
+            pairs.eq(~self.first & is_pair),
+            low_moves.eq(self.en & (self.first | is_sum)), high_moves.eq(self.en & (self.first | is_sum | is_pair)),
+        ]
 
         value = Signal(signed(32), reset_less=True)
         # The sign of a difference, where a comparison would end in more gates.
         difference = Signal(signed(9))
         m.d.comb += difference.eq(value[:8].as_signed() - term[:8].as_signed())
-        with m.If(starts | (compares & difference[-1])):
-            m.d.sync += value.eq(term)
-        with m.If(adds):
-            m.d.sync += value.eq(value + term)
-        # With its sign, which the other functions have there, too.
-        with m.If(pairs):
-            m.d.sync += value[8:].eq(term[:8].as_signed())
+        replaces = compares & difference[-1]
+        total = Mux(starts, term, value + term)
+        with m.If(low_moves | replaces):
+            m.d.sync += value[:8].eq(total[:8])
+        with m.If(high_moves | replaces):
+            # With its sign, which the other functions have there, too.
+            m.d.sync += value[8:].eq(Mux(pairs, term[:8].as_signed(), total[8:32]))
         m.d.comb += self.value.eq(value)
         return m

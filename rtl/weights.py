@@ -106,7 +106,8 @@ class WeightUnit(wiring.Component):
                          left.eq(left - 1), busy.eq(~last_asked)]
         with m.If(accepted):
             m.d.sync += [address.eq(new["address"]), inside.eq(new["address"] < config.weight_memory_rows),
-                         left.eq(new["count"] - 2), busy.eq(~empty), to_array.eq(new["destination"] == Destination.ARRAY)]
+                         left.eq(new["count"] - 2), busy.eq(~empty),
+                         to_array.eq(new["destination"] == Destination.ARRAY)]
         m.d.sync += [room.eq(room - (asked & to_array) + taken), outstanding.eq(outstanding + asked - delivered)]
 
         # The memory is large: registers before and behind it.

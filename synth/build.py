@@ -72,8 +72,9 @@ def build(board, folder, *, config=None, freq=None, baud=DEFAULT_BAUD, seed=None
     design = prepare(board, config, freq, baud)
     folder.mkdir(parents=True, exist_ok=True)
     versions = [version(tool) for tool in family.tools]
-    # With the sources that plan the floor and rewrite the netlist.
-    sources = [path.read_text() for path in sorted(Path(__file__).parent.rglob("*")) if path.suffix in (".py", ".v")]
+    # With the sources that plan the floor and rewrite the netlist; what the table of boards says is in the design.
+    sources = [path.read_text() for path in sorted(Path(__file__).parent.rglob("*"))
+               if path.suffix in (".py", ".v") and path.name != "boards.py"]
     synthesis_key = _key(design.chip, design.top, repr(part), repr(family), versions[0], *sources)
 
     def make_netlist():

@@ -22,8 +22,8 @@ _OUTPUTS = {"TRELLIS_FF": "Q", "LUT4": "Z"}
 def replicate(module, places, reach=40, most=4):
     """Divides the receivers of registers, and of LUTs with many of them, among copies.
 
-    Only registers with at most a LUT before them: others have no time left for the way to copies. What feeds copies may be
-    copied for that, hence the rounds.
+    Only registers with at most a LUT before them: others have no time left for the way to copies. What feeds copies may
+    be copied for that, hence the rounds.
 
     Parameters
     ----------

@@ -120,7 +120,7 @@ def test_a_register_that_feeds_itself_stays_what_it_was():
 
 
 def test_a_buffer_gets_a_register_beside_it():
-    module, places = fan([(0, 0)])
+    module, _ = fan([(0, 0)])
     module["cells"]["buffer"] = {"type": "DCCA", "port_directions": {"CLKI": "input", "CLKO": "output"},
                                  "connections": {"CLKI": [5], "CLKO": [80]}}
     assert to_buffers(module, ["X1/Y2/SLICEA.FF0"]) == 1
