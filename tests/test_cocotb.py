@@ -1,5 +1,7 @@
 """The Verilog under cocotb: the same test benches on Icarus Verilog and on Verilator."""
 
+import os
+
 import pytest
 from simulators import icarus_only
 from systolith.rtl.accumulators import Accumulators
@@ -35,6 +37,17 @@ def simulator(request):
 @pytest.mark.parametrize("kind", KINDS)
 def test_mac(simulator, kind, tmp_path):
     run_bench(MacCell(kind, 2, 19), "tb_mac", KINDS[kind], simulator, tmp_path)
+
+
+def test_verilator_needs_no_command_of_the_name_python(tmp_path, monkeypatch):
+    wrong = tmp_path / "bin" / "python"
+    wrong.parent.mkdir()
+    wrong.write_text("#!/bin/sh\nexit 1\n")
+    wrong.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{wrong.parent}{os.pathsep}{os.environ['PATH']}")
+    folder = tmp_path / "bench"
+    folder.mkdir()
+    run_bench(RequantiseLane(2), "tb_requantise", SMALL, "verilator", folder)
 
 
 @pytest.mark.parametrize("kind", KINDS)
