@@ -75,9 +75,9 @@ class ActivationUnit(wiring.Component):
         row = Signal(15, reset_less=True)
 
         # The first beat of a row reads it. What its last beat does is known a cycle ahead: whether the row is the last
-        # of a line, `last_x`, and of the instruction, `last`.
+        # of a line, `last_x`, and of the instruction, `last`; `ends` says that it is the last beat.
         fault = Signal(Fault)
-        last_x, last, before_last = Signal(), Signal(), Signal()
+        last_x, last, ends, before_end = (Signal(name=name) for name in ("last_x", "last", "ends", "before_end"))
         read, fails, last_beat, finishes = (Signal(name=name) for name in ("read", "fails", "last_beat", "finishes"))
         first_beat = busy & ~stopped & ~empty & (beat == 0)
         with m.If(row >= config.accumulator_depth):
@@ -89,13 +89,12 @@ class ActivationUnit(wiring.Component):
             fails.eq(first_beat & (fault != Fault.NONE)),
             self.acc_read.en.eq(read),
             self.acc_read.address.eq(row),
-            before_last.eq(busy & (beat == config.beats - 2)),
+            before_end.eq(busy & (beat == config.beats - 2)),
+            last_beat.eq(ends & ~stopped),
             finishes.eq(last & ~stopped),
         ]
-        ends = Signal()
-        m.d.sync += [last_x.eq(x_left == 1), ends.eq(before_last),
-                     last.eq(before_last & (empty | ((x_left == 1) & (y_left == 1))))]
-        m.d.comb += last_beat.eq(ends & ~stopped)
+        m.d.sync += [ends.eq(before_end), last_x.eq(x_left == 1),
+                     last.eq(before_end & (empty | ((x_left == 1) & (y_left == 1))))]
         with m.If(busy & ~stopped):
             m.d.sync += beat.eq(beat + 1)
         next_line = Signal(ADDRESS_BITS)

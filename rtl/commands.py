@@ -48,7 +48,8 @@ class Commands(wiring.Component):
 
     Latency
     -------
-    From the offer of a packet to its answer 3 cycles, with arguments at most 16. Data is stored a byte a cycle, through
+    From the offer of a packet to its answer 3 cycles, with arguments at most 16; the packet is taken a cycle after its
+    answer. Data is stored a byte a cycle, through
     a queue but in a compact chip; before that, its words are counted, one a cycle, where a word is more than a byte.
     """
 

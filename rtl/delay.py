@@ -10,6 +10,8 @@ __all__ = ["DelayMemory", "delayed"]
 def delayed(m, value, cycles):
     """`value` after that many registers without reset, for data and what travels beside it.
 
+    Not within an `m.If`, which would be the enable of the registers.
+
     Parameters
     ----------
     m : Module

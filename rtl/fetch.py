@@ -58,6 +58,7 @@ class Fetch(wiring.Component):
     The first instruction is there FIRST cycles after reset, then one every second cycle.
     """
 
+    #: Cycles from reset to the first instruction.
     FIRST = 6
 
     def __init__(self, config):
@@ -115,9 +116,8 @@ class Fetch(wiring.Component):
                 pc.eq(pc + 1), read_pc.eq(pc), read_valid.eq(1),
                 word.eq(read.data), fetched_pc.eq(read_pc), fetched_valid.eq(read_valid),
                 fetched_end.eq(read_pc >= depth),
+                head.eq(decoded), self.instructions.valid.eq(fetched_valid), advance.eq(0),
             ]
-        with m.If(advance):
-            m.d.sync += [head.eq(decoded), self.instructions.valid.eq(fetched_valid), advance.eq(0)]
         with m.Elif(~self.instructions.valid | self.instructions.ready):
             m.d.sync += [self.instructions.valid.eq(0), advance.eq(1)]
         return m

@@ -43,7 +43,7 @@ class UnitPort(wiring.Signature):
         The unit made progress in this cycle, or data is in flight in it. Low when idle and when it waits for another
         unit.
     fault : Out(4)
-        `isa.Fault` in the cycle in which a fault is found, else 0. The access is not made.
+        `isa.Fault` in one cycle, that in which a fault is found or the next, else 0. The access is not made.
     fault_pc : Out(16)
         Address of that instruction.
     """

@@ -17,6 +17,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from .hypergraph import Hypergraph, spread
+from .netlist import is_clock
 
 __all__ = ["FLOORS", "Floor", "floor_plan"]
 
@@ -161,7 +162,7 @@ def _nets(cells):
     nets = {}
     for number, cell in enumerate(cells):
         for port, bits in cell["connections"].items():
-            if "CLK" in port or port == "WCK":
+            if is_clock(port):
                 continue
             for bit in bits:
                 if isinstance(bit, int):

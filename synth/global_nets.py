@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+from .netlist import fresh_net
+
 __all__ = ["promote"]
 
 _PORTS = ("CE", "LSR")
@@ -36,8 +38,7 @@ def promote(module, most, least=200, sites=()):
              for port in _PORTS if isinstance(cell["connections"].get(port, [""])[0], int)]
     registers = {net for cell in cells.values() if cell["type"] == "TRELLIS_FF" for net in cell["connections"]["Q"]}
     sinks = Counter(net for connections, port in ports if (net := connections[port][0]) in registers)
-    fresh = 1 + max((bit for net in module["netnames"].values() for bit in net["bits"] if isinstance(bit, int)),
-                    default=0)
+    fresh = fresh_net(module)
     promoted = {net: fresh + i for i, (net, count) in enumerate(sinks.most_common(most)) if count >= least}
     for connections, port in ports:
         net = connections[port][0]

@@ -9,10 +9,11 @@ all.
 from collections import defaultdict
 from copy import deepcopy
 
+from .netlist import fresh_net, is_clock
+
 __all__ = ["replicate", "to_buffers"]
 
-#: What a register gets its clock by.
-_CLOCKS = ("CLK", "WCK")
+#: The second copies what feeds the copies of the first.
 _ROUNDS = 2
 #: Receivers of a gate that are worth a copy of it.
 _GATE_RECEIVERS = 8
@@ -42,7 +43,7 @@ def replicate(module, places, reach=40, most=4):
         How many cells there are more.
     """
     cells, places = module["cells"], dict(places)
-    fresh, before, done = _fresh(module), len(cells), set()
+    fresh, before, done = fresh_net(module), len(cells), set()
     for _ in range(_ROUNDS):
         receivers, drivers = _connections(cells)
         for name, cell in list(cells.items()):
@@ -54,15 +55,17 @@ def replicate(module, places, reach=40, most=4):
                 continue
             pins = [(places[receiver], receiver, port, index) for receiver, port, index in receivers[net]
                     if receiver in places]
-            groups = _neighbourhoods(pins, reach, most)
-            for number, group in enumerate(groups if len(groups) > 1 else ()):
-                copy = _copy(module, name, fresh) if number else name
-                done.add(copy)
-                places[copy] = tuple(sum(axis) / len(group) for axis in zip(*(pin[0] for pin in group)))
-                if number:
-                    for _, receiver, port, index in group:
-                        cells[receiver]["connections"][port][index] = fresh
-                    fresh += 1
+            first, *others = _neighbourhoods(pins, reach, most)
+            if not others:
+                continue
+            sources = [name]
+            for group in others:
+                sources.append(_copy(module, name, fresh))
+                for _, receiver, port, index in group:
+                    cells[receiver]["connections"][port][index] = fresh
+                fresh += 1
+            done.update(sources)
+            places |= zip(sources, map(_middle, (first, *others)))
     return len(cells) - before
 
 
@@ -83,8 +86,7 @@ def to_buffers(module, sites):
     """
     cells, sites = module["cells"], iter(sites)
     _, drivers = _connections(cells)
-    fresh = _fresh(module)
-    before = len(cells)
+    fresh, before = fresh_net(module), len(cells)
     for buffer in [cell for cell in cells.values() if cell["type"] == "DCCA"]:
         register = drivers.get(buffer["connections"]["CLKI"][0])
         if register and cells[register]["type"] == "TRELLIS_FF" and _settled(cells[register], cells, drivers):
@@ -104,8 +106,8 @@ def _settled(register, cells, drivers):
             return all(early(bit, luts - 1) for port in "ABCD" for bit in driver["connections"].get(port, ()))
         return driver["type"] in ("TRELLIS_FF", "DCCA")
 
-    return all(early(bit, 1) for port, bits in register["connections"].items() if port not in ("Q", *_CLOCKS)
-               for bit in bits)
+    return all(early(bit, 1) for port, bits in register["connections"].items()
+               if port != "Q" and not is_clock(port) for bit in bits)
 
 
 def _connections(cells):
@@ -118,15 +120,9 @@ def _connections(cells):
                     continue
                 if cell["port_directions"][port] == "output":
                     drivers[bit] = name
-                elif not port.startswith(_CLOCKS):
+                elif not is_clock(port):
                     receivers[bit].append((name, port, index))
     return receivers, drivers
-
-
-def _fresh(module):
-    """A net that there is not yet; nor are those of larger numbers."""
-    return 1 + max((bit for net in module["netnames"].values() for bit in net["bits"] if isinstance(bit, int)),
-                   default=0)
 
 
 def _copy(module, name, net):
@@ -153,6 +149,10 @@ def _neighbourhoods(pins, reach, most):
         middle = (min(at) + max(at)) / 2
         parts += [[pin for pin in part if pin[0][axis] <= middle], [pin for pin in part if pin[0][axis] > middle]]
     return parts
+
+
+def _middle(pins):
+    return tuple(sum(axis) / len(pins) for axis in zip(*(pin[0] for pin in pins)))
 
 
 def _extents(pins):

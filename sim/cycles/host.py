@@ -87,8 +87,9 @@ class PacketPort:
     def write(self, cycle, length):
         """Bytes to the host, from `cycle` on; returns the cycle in which all have left."""
         for count in self._packets(length):
-            late = (ceil(count / self._cols) - 1) * max(0, _ROW - self._cols)
-            self._transmitter.send(cycle + 1, 4 + count, _FETCH + late)
+            # Short rows leave faster than they come.
+            waits = (ceil(count / self._cols) - 1) * max(0, _ROW - self._cols)
+            self._transmitter.send(cycle + 1, 4 + count, _FETCH + waits)
             cycle = self._transmitter.sent + _ADVANCE
         return cycle
 
