@@ -2,10 +2,10 @@
 
 from amaranth.hdl import Module, Mux, ResetInserter, Signal, unsigned
 from amaranth.lib import stream, wiring
-from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from .config import ADDRESS_BITS
+from .stream_queue import StreamQueue
 from .stream_register import StreamRegister
 
 __all__ = ["ByteReader"]
@@ -81,16 +81,12 @@ class ByteReader(wiring.Component):
         if compact:
             m.d.comb += [self.bytes.payload.eq(word[:8]), self.bytes.valid.eq(some), taken.eq(some & self.bytes.ready)]
         else:
-            # The word moves with `room`, which is a register: it leaves a place for what is under way.
-            room = Signal()
             # Emptied at the start: what is left of the last row goes into it, too.
-            fifo = SyncFIFOBuffered(width=8, depth=4)
-            m.submodules.fifo = ResetInserter(self.start)(fifo)
-            m.d.sync += room.eq(fifo.level <= 2)
-            m.d.comb += [
-                fifo.w_data.eq(word[:8]), fifo.w_en.eq(taken), taken.eq(some & room),
-                self.bytes.payload.eq(fifo.r_data), self.bytes.valid.eq(fifo.r_rdy), fifo.r_en.eq(self.bytes.ready),
-            ]
+            queue = StreamQueue(8)
+            m.submodules.queue = ResetInserter(self.start)(queue)
+            wiring.connect(m, queue.kept, wiring.flipped(self.bytes))
+            m.d.comb += [queue.arriving.payload.eq(word[:8]), queue.arriving.valid.eq(some),
+                         taken.eq(some & queue.arriving.ready)]
         last_word = number == words - 1
         m.d.comb += [
             load.eq(rows.valid & (~some | (last & taken))),

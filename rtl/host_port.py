@@ -7,10 +7,12 @@ from amaranth.lib.wiring import In, Out
 from .commands import Commands, StoreLayout
 from .config import ADDRESS_BITS
 from .dma import Dma
-from .interfaces import PC_BITS, MemoryWrite, StatusLayout, UnitPort
+from .interfaces import PC_BITS, IssueLayout, MemoryWrite, StatusLayout, UnitPort
 from .packet_receiver import PacketReceiver
 from .packet_transmitter import STATUS_BYTES, Content, PacketTransmitter, tag_words
 from .packets import Kind, State
+from .stream_queue import StreamQueue
+from .stream_register import StreamRegister
 
 __all__ = ["HostPort"]
 
@@ -78,7 +80,15 @@ class HostPort(wiring.Component):
         wiring.connect(m, outer(self.rx), receiver.rx)
         wiring.connect(m, outer(self.tx), transmitter.tx)
         wiring.connect(m, receiver.packet, commands.packet)
-        wiring.connect(m, receiver.payload, commands.payload)
+        # Commands decide late in a cycle what they do with a byte: a queue between, but in a small chip. It drops what
+        # the receiver drops.
+        payload = receiver.payload
+        if not self._config.compact:
+            queue = StreamQueue(8)
+            m.submodules.payload_queue = ResetInserter(receiver.packet.ready)(queue)
+            wiring.connect(m, payload, queue.arriving)
+            payload = queue.kept
+        wiring.connect(m, payload, commands.payload)
         wiring.connect(m, outer(self.host_write), commands.host_write)
         wiring.connect(m, outer(self.weights), commands.weights)
         wiring.connect(m, outer(self.instructions), commands.instructions)
@@ -97,8 +107,12 @@ class HostPort(wiring.Component):
         if self._config.has_dma:
             dma = Dma(self._config)
             m.submodules.dma = ResetInserter(self.clear)(dma)
-            wiring.connect(m, outer(self.unit), dma.unit)
+            m.submodules.issue = issue = ResetInserter(self.clear)(StreamRegister(IssueLayout()))
+            wiring.connect(m, outer(self.unit.issue), issue.arriving)
+            wiring.connect(m, issue.kept, dma.unit.issue)
             m.d.comb += [
+                self.unit.retire.eq(dma.unit.retire), self.unit.active.eq(dma.unit.active),
+                self.unit.fault.eq(dma.unit.fault), self.unit.fault_pc.eq(dma.unit.fault_pc),
                 commands.expected.eq(dma.expected), commands.expected_address.eq(dma.address),
                 dma.stored.eq(commands.stored), dma.sent.eq(transmitter.sent),
             ]

@@ -15,6 +15,7 @@ from .delay import delayed
 from .interfaces import MemoryRead, StatusLayout
 from .packets import COUNTERS, INFO, MAGIC, PROTOCOL, SYNC, pack_fields
 from .serial_crc import SerialCrc
+from .stream_queue import StreamQueue
 from .tag_queue import TAG_BITS
 
 __all__ = ["INFO_BYTES", "STATUS_BYTES", "Content", "PacketRequest", "PacketTransmitter", "tag_words"]
@@ -62,7 +63,7 @@ class PacketTransmitter(wiring.Component):
     packet : In(stream of PacketRequest)
         Accepted when everything before it has left.
     sent : Out(1)
-        Pulse in the cycle in which the last byte of a packet leaves.
+        Pulse when the last byte of a packet has left: in the cycle after that, of a compact chip in it.
     status : In(StatusLayout)
         Each 32-bit word is sampled as a whole, up to 40 bytes apart.
     tags : Out(tag_words(config)), fresh : In(1)
@@ -73,7 +74,7 @@ class PacketTransmitter(wiring.Component):
 
     Latency
     -------
-    The first byte 2 cycles after the request; then a byte a cycle (as far as the buffer delivers; of other content four
+    The first byte 4 cycles after the request, of a compact chip 2; then a byte a cycle (as far as the buffer delivers; of other content four
     bytes in five cycles; in a compact chip every `SerialCrc.CYCLES`).
     """
 
@@ -146,22 +147,25 @@ class PacketTransmitter(wiring.Component):
         left = Signal.like(request.count)
         phase = Signal(2)
 
-        # One register before the pins; what it takes goes through the CRC, but for SYNC and the CRC itself.
-        byte, valid, covered, advance = Signal(8), Signal(), Signal(), Signal()
+        # A queue before the pins, in a small chip a register; what it takes goes through the CRC, but for SYNC and the
+        # CRC itself.
+        byte, valid, covered, advance, gone = Signal(8), Signal(), Signal(), Signal(), Signal()
         taken = Signal()
-        m.d.comb += [
-            advance.eq((~tx.valid | tx.ready) & (crc.ready if compact else 1)),
-            taken.eq(advance & valid),
-            crc.data.eq(byte),
-            crc.valid.eq(taken & covered),
-        ]
-        with m.If(advance):
-            m.d.sync += [tx.valid.eq(valid), tx.payload.eq(byte)]
-        with m.Elif(tx.ready):
-            m.d.sync += tx.valid.eq(0)
+        m.d.comb += [taken.eq(advance & valid), crc.data.eq(byte), crc.valid.eq(taken & covered)]
+        if compact:
+            m.d.comb += [advance.eq((~tx.valid | tx.ready) & crc.ready), gone.eq(advance)]
+            with m.If(advance):
+                m.d.sync += [tx.valid.eq(valid), tx.payload.eq(byte)]
+            with m.Elif(tx.ready):
+                m.d.sync += tx.valid.eq(0)
+        else:
+            m.submodules.queue = queue = StreamQueue(8)
+            wiring.connect(m, queue.kept, wiring.flipped(tx))
+            m.d.comb += [queue.arriving.payload.eq(byte), queue.arriving.valid.eq(valid),
+                         advance.eq(queue.arriving.ready), gone.eq(queue.empty)]
 
-        # Whether a packet begins is known late, and starts much: a register between, but in a small chip.
-        begins, stages = Signal(), 0 if compact else 1
+        # Whether a packet begins is known late, and starts much that is far: registers between, but in a small chip.
+        begins, stages = Signal(), 0 if compact else 2
         m.d.comb += [port.eq(delayed(m, value, stages)) for port, value in (
             (reader.start, begins), (reader.address, request.address), (reader.count, request.count))]
 
@@ -233,7 +237,7 @@ class PacketTransmitter(wiring.Component):
                     with m.If(phase == 3):
                         m.next = "DRAIN"
 
-            with m.State("DRAIN"), m.If(advance):
+            with m.State("DRAIN"), m.If(gone):
                 m.d.comb += self.sent.eq(1)
                 m.next = "IDLE"
         return m

@@ -53,7 +53,7 @@ class CompactModel:
 
     def __init__(self, config):
         self._config = config
-        self._transmitter = Transmitter(-1 - ROUND, SerialCrc.CYCLES)
+        self._transmitter = Transmitter(-1 - ROUND, SerialCrc.CYCLES, latency=2)
         self._registers = Registers(Unit.MATRIX)
         self.activities = {name: Activity() for name in
                            ("weight_stall", "weight_shift", "raw_stall", "input_stall", "vector_active",

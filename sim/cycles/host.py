@@ -11,10 +11,8 @@ __all__ = ["PacketPort", "Transmitter", "WidePort", "host_unit"]
 #: Cycles of the host unit: from taking an instruction to its first look at what is left; from the end of a packet to
 #: the next look.
 _START, _ADVANCE = 3, 2
-#: Cycles of a packet besides its bytes: from the request to the first byte, and the last one's way out.
-_TRANSMITTER = 2
 #: Cycles that a packet with bytes of the unified buffer waits for the first of them.
-_FETCH = BUFFER_READ_LATENCY - 2
+_FETCH = BUFFER_READ_LATENCY - 1
 #: Cycles from the request of a row for such a packet to that of the next, at least.
 _ROW = BUFFER_READ_LATENCY + 2
 #: Bytes of the header that the CRC covers.
@@ -33,10 +31,12 @@ class Transmitter:
         before the program's first.
     pace : int
         Cycles of a byte, of those that the CRC is made of.
+    latency : int
+        Cycles of a packet besides its bytes: from the request to the first, and the last one's way out.
     """
 
-    def __init__(self, begin=-5, pace=1):
-        self._free, self._pace = begin, pace
+    def __init__(self, begin=-5, pace=1, latency=4):
+        self._free, self._pace, self._latency = begin, pace, latency
         self.send(begin, 0)
 
     def send(self, cycle, payload, wait=0):
@@ -45,7 +45,7 @@ class Transmitter:
         """
         accepted = max(cycle, self._free)
         covered = _HEADER + payload
-        self._free = accepted + OVERHEAD - _HEADER + covered * self._pace + _TRANSMITTER + wait
+        self._free = accepted + OVERHEAD - _HEADER + covered * self._pace + self._latency + wait
         return accepted
 
     @property
@@ -118,13 +118,14 @@ class WidePort:
 
 def host_unit(queue, port):
     """Process of the host unit, as `rtl.dma`."""
-    cycle = -1  # end of the instruction before
+    start, cycle = -1, -1  # when the last instruction left the register before the unit, and its end
     while True:
         while (offer := queue.next()) is None:
             yield
         instruction, offered = offer
-        start = max(offered, cycle + 1)
-        queue.accept(start)
+        accepted = max(offered, start + 1)
+        queue.accept(accepted)
+        start = max(accepted, cycle) + 1
         move = port.read if instruction.opcode is Opcode.READ_HOST_MEMORY else port.write
         cycle = move(start + _START, instruction.operands[0])
         queue.retire(instruction, start, cycle)

@@ -1,0 +1,51 @@
+"""A short queue in a stream, for what comes from afar without a pause."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["StreamQueue"]
+
+_DEPTH = 4
+
+
+class StreamQueue(wiring.Component):
+    """Takes a transfer a cycle, and says by a register of its own whether it does: see `StreamRegister`, which takes
+    less.
+
+    Parameters
+    ----------
+    width : int
+        Of the payload.
+
+    Members
+    -------
+    arriving : In(stream)
+        Ready from the second cycle after a reset on.
+    kept : Out(stream)
+    empty : Out(1)
+        Nothing is kept.
+
+    Latency
+    -------
+    2 cycles; a transfer every cycle.
+    """
+
+    def __init__(self, width):
+        super().__init__({"arriving": In(stream.Signature(width)), "kept": Out(stream.Signature(width)),
+                          "empty": Out(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.fifo = fifo = SyncFIFOBuffered(width=self.arriving.payload.shape().width, depth=_DEPTH)
+        room = Signal()
+        # It leaves a place for what is under way in this cycle and the one before.
+        m.d.sync += room.eq(fifo.level <= _DEPTH - 2)
+        m.d.comb += [
+            self.arriving.ready.eq(room), fifo.w_data.eq(self.arriving.payload),
+            fifo.w_en.eq(self.arriving.valid & room),
+            self.kept.payload.eq(fifo.r_data), self.kept.valid.eq(fifo.r_rdy), fifo.r_en.eq(self.kept.ready),
+            self.empty.eq(fifo.level == 0),
+        ]
+        return m
