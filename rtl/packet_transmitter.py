@@ -74,8 +74,8 @@ class PacketTransmitter(wiring.Component):
 
     Latency
     -------
-    The first byte 4 cycles after the request, of a compact chip 2; then a byte a cycle (as far as the buffer delivers; of other content four
-    bytes in five cycles; in a compact chip every `SerialCrc.CYCLES`).
+    The first byte 4 cycles after the request, of a compact chip 2; then a byte a cycle (as far as the buffer delivers;
+    of other content four bytes in five cycles; in a compact chip every `SerialCrc.CYCLES`).
     """
 
     def __init__(self, config):

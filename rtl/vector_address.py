@@ -5,8 +5,10 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from .config import ADDRESS_BITS
+from .delay import delayed
 from .interfaces import PC_BITS, IssueLayout, field
 from .isa import CONFIG, TABLE, Function, Opcode, Unit
+from .loop_nest import LoopNest
 
 __all__ = ["SettingsLayout", "StepLayout", "VectorAddress"]
 
@@ -74,7 +76,7 @@ class VectorAddress(wiring.Component):
         Vector instructions. Not ready while one runs, nor after a fault. The payload must stay for one more cycle
         after it was taken, as that of a `StreamRegister` does.
     settings : In(SettingsLayout)
-        Stable while an instruction runs.
+        Stable from the cycle in which an instruction is taken until it has run.
     running : Out(1)
         An instruction is being walked or paced; it ends in the cycle before the last token.
     step : Out(StepLayout(config))
@@ -112,16 +114,15 @@ class VectorAddress(wiring.Component):
         columns = Signal(range(config.cols + 1), reset_less=True)
         write_limit = Signal(ADDRESS_BITS, reset_less=True)
 
-        # The four loops, innermost first. A loop counts down from two less than its length, so that the sign bit alone
-        # tells its last round. `addresses[i]` is where the current round of loop i began; addresses[0] is read.
+        # The four loops, innermost first. `addresses[i]` is where the current round of loop i began; addresses[0] is
+        # read.
         counts = (settings.tap0_count, settings.tap1_count, settings.x_count, start["y_count"])
         strides = (settings.tap0_stride, settings.tap1_stride, settings.x_stride, settings.y_stride)
-        remaining = [Signal(signed(_COUNT_BITS + 1), name=f"remaining_{i}", reset_less=True) for i in range(4)]
+        m.submodules.loops = loops = LoopNest([_COUNT_BITS] * 4)
         addresses = [Signal(ADDRESS_BITS, name=f"address_{i}", reset_less=True) for i in range(4)]
-        is_last = [r[-1] for r in remaining]
         tap1, first = Signal(range(config.vector_kernel_rows)), Signal()
         last, last_x = Signal(), Signal()
-        m.d.comb += [last.eq(is_last[0] & is_last[1]), last_x.eq(last & is_last[2])]
+        m.d.comb += [last.eq(loops.ends[1]), last_x.eq(loops.ends[2])]
 
         # Steps of x until the next output, less one: negative means that this step makes it. A column_step of 0
         # gives the same sign as 1.
@@ -144,7 +145,7 @@ class VectorAddress(wiring.Component):
                             | (output & (write_address > write_limit))),
             token_valid.eq(advance & (empty | ~out_of_range)),
             token.read.eq(~empty), token.first.eq(first), token.last.eq(last & ~empty),
-            token.output.eq(output & ~empty), token.retire.eq(empty | (last_x & is_last[3])), token.tap1.eq(tap1),
+            token.output.eq(output & ~empty), token.retire.eq(empty | loops.ends[3]), token.tap1.eq(tap1),
             token.read_address.eq(addresses[0]), token.write_address.eq(write_address),
             self.running.eq(taken | walking | head_valid | spare_valid),
             self.issue.ready.eq(~self.running & ~self.fault),
@@ -154,18 +155,19 @@ class VectorAddress(wiring.Component):
         base, stride, next_address = Signal(ADDRESS_BITS), Signal(ADDRESS_BITS), Signal(ADDRESS_BITS)
         m.d.comb += next_address.eq(base + stride)
         for i in range(4):
-            with m.If(~is_last[i]) if i == 0 else m.Elif(~is_last[i]):
+            with m.If(~loops.ends[i]) if i == 0 else m.Elif(~loops.ends[i]):
                 m.d.comb += [base.eq(addresses[i]), stride.eq(strides[i])]
 
-        # A cycle later: whether one is taken is known late.
+        # A cycle later: whether one is taken is known late. Its counts have been there for longer.
         m.d.sync += taken.eq(self.issue.valid & self.issue.ready)
+        none, once = (delayed(m, Cat(count == rounds for count in counts), 1) for rounds in (0, 1))
+        m.d.comb += [loops.counts.eq(Cat(counts)), loops.once.eq(once), loops.start.eq(taken), loops.step.eq(advance)]
         with m.If(taken):
             m.d.sync += [
                 walking.eq(1), first.eq(1), tap1.eq(0), self.fault_pc.eq(self.issue.payload.pc),
-                empty.eq(Cat(count == 0 for count in counts).any()),
+                empty.eq(none.any()),
                 function.eq(start["function"]), slot.eq(start["slot"]), columns.eq(start["columns"]),
                 write_limit.eq(config.unified_buffer_bytes - start["columns"]),
-                [r.eq(count - 2) for r, count in zip(remaining, counts)],
                 [address.eq(start["in_address"]) for address in addresses],
                 write_row.eq(start["out_address"]), write_address.eq(start["out_address"]),
             ]
@@ -177,18 +179,14 @@ class VectorAddress(wiring.Component):
 
         with m.Elif(advance):
             for i in range(4):
-                with m.If(~is_last[i]) if i == 0 else m.Elif(~is_last[i]):
-                    m.d.sync += [
-                        remaining[i].eq(remaining[i] - 1),
-                        [remaining[j].eq(counts[j] - 2) for j in range(i)],
-                        [addresses[j].eq(next_address) for j in range(i + 1)],
-                    ]
-            with m.Else():
+                with m.If(loops.ends[i - 1] if i else 1):
+                    m.d.sync += addresses[i].eq(next_address)
+            with m.If(loops.ends[3]):
                 m.d.sync += walking.eq(0)
 
             with m.If(last):
                 m.d.sync += [tap1.eq(0), until_output.eq(until_output - 1)]
-            with m.Elif(is_last[0]):
+            with m.Elif(loops.ends[0]):
                 m.d.sync += tap1.eq(tap1 + 1)
             with m.If(output):
                 m.d.sync += [write_address.eq(write_address + settings.out_x_stride), until_output.eq(until_next)]

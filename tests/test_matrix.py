@@ -9,7 +9,8 @@ from amaranth.sim import Simulator
 from systolith.rtl.config import ADDRESS_BITS, Config
 from systolith.rtl.interfaces import BUFFER_READ_LATENCY
 from systolith.rtl.isa import CONFIG, SINK, Fault, Opcode, Unit, encode
-from systolith.rtl.matrix import MatrixUnit, VectorGenerator
+from systolith.rtl.matrix import MatrixUnit
+from systolith.rtl.matrix_address import MatrixAddress
 
 INDEX = {r.name: r.index for r in CONFIG[Unit.MATRIX]}
 
@@ -237,7 +238,7 @@ def test_latencies():
     assert cycles[7] - cycles[6] == 3, "Set_Configuration takes two cycles"
     assert bench.cycles("retire") == [end + MatrixUnit.retire_latency(c) for end in ends]
     ready = Bench(c, [multiply(length=1, switch=0)], [])
-    assert ready.cycles("array_active")[0] - ready.cycles("accepted")[0] == VectorGenerator.LATENCY
+    assert ready.cycles("array_active")[0] - ready.cycles("accepted")[0] == MatrixAddress.LATENCY
 
 
 def test_a_read_after_retire_sees_the_row():
@@ -294,8 +295,8 @@ def test_counters_and_active_while_weights_are_missing():
     assert (log["array_active"] + log["weight_shift"] + log["weight_stall"]).max() == 1
     assert bench.cycles("en") == [t + 1 for t in bench.cycles("array_active")], "a register lies before the buffer"
     assert bench.cycles("weight_shift") == [40, 41, 42, 46], "a tile's last row comes with its first vector"
-    assert bench.cycles("weight_stall") == list(range(VectorGenerator.LATENCY, 40))
-    assert not log["active"][VectorGenerator.LATENCY + 1:40].any(), "an empty weight FIFO is no progress"
+    assert bench.cycles("weight_stall") == list(range(MatrixAddress.LATENCY, 40))
+    assert not log["active"][MatrixAddress.LATENCY + 1:40].any(), "an empty weight FIFO is no progress"
     assert log["active"][first:last + MatrixUnit.retire_latency(c) + 1].all()
     assert not log["active"][-1]
 

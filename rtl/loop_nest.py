@@ -1,0 +1,69 @@
+"""Counters of nested loops, for address generators that make a step a cycle."""
+
+from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.lib import data
+from amaranth.lib.wiring import Component, In, Out
+
+__all__ = ["LoopNest"]
+
+
+class LoopNest(Component):
+    """Tells by registers which of the nested loops end with the present step.
+
+    Which counters and addresses move is decided by that, and by how the loops inside of them stand: as gates in front
+    of hundreds of flip-flops it would be most of a cycle. Here it is found out a step ahead.
+
+    Parameters
+    ----------
+    widths : list of int, bits
+        Of the count of each loop, innermost first.
+
+    Members
+    -------
+    counts : In(StructLayout)
+        Rounds of each loop: members `of0`, the innermost, `of1` and so on. Taken with `start`, and at least 1.
+    once : In(number of loops)
+        Bit i: loop i has one round, whatever its count. Taken with `start`.
+    start : In(1)
+        The first step is from the next cycle on.
+    step : In(1)
+        A step of the innermost loop is made. Not after the last one of all loops.
+    ends : Out(number of loops)
+        Bit i: with this step, a round of each loop up to loop i is the last one.
+
+    Latency
+    -------
+    1 cycle from `start` and `step` to `ends`; a step every cycle.
+    """
+
+    def __init__(self, widths):
+        self._widths = widths
+        super().__init__({
+            "counts": In(data.StructLayout({f"of{i}": width for i, width in enumerate(widths)})),
+            "once": In(len(widths)), "start": In(1), "step": In(1), "ends": Out(len(widths))})
+
+    def elaborate(self, platform):
+        m = Module()
+        once = Signal.like(self.once, reset_less=True)
+        last, following = Signal.like(self.once, reset_less=True), Signal.like(self.once)
+        m.d.sync += self.ends.eq(Cat(following[:i + 1].all() for i in range(len(following))))
+
+        with m.If(self.start):
+            m.d.sync += once.eq(self.once)
+        m.d.comb += following.eq(last)
+        m.d.sync += last.eq(following)
+        for i, width in enumerate(self._widths):
+            # Rounds after the next one, less one: negative tells that the next one is the last.
+            rest, again = (Signal(signed(width + 1), name=f"{name}_{i}", reset_less=True) for name in ("rest", "again"))
+            first = Signal.like(rest, name=f"first_{i}")
+            m.d.comb += first.eq(self.counts[f"of{i}"] - 3)
+            with m.If(self.start):
+                m.d.comb += following[i].eq(self.once[i])
+                m.d.sync += [rest.eq(first), again.eq(first)]
+            with m.Elif(self.step & self.ends[i]):
+                m.d.comb += following[i].eq(once[i])
+                m.d.sync += rest.eq(again)
+            with m.Elif(self.step & (self.ends[i - 1] if i else 1)):
+                m.d.comb += following[i].eq(rest[-1])
+                m.d.sync += rest.eq(rest - 1)
+        return m
