@@ -72,8 +72,9 @@ class Fetch(wiring.Component):
         m.submodules.memory = memory = Memory(shape=INSTRUCTION_BITS, depth=depth, init=[],
                                               attrs={"no_rw_check": 1})  # loaded between programs
         write, read = memory.write_port(), memory.read_port()
-        # As in the weight memory, in a register first; without reset, for programs are written during it.
-        m.d.comb += [port.eq(delayed(m, value, 1)) for port, value in (
+        # In registers first, as the blocks of the memory may be anywhere. They have no reset, for programs are written
+        # during it.
+        m.d.comb += [port.eq(delayed(m, value, 2)) for port, value in (
             (write.en, self.write.en), (write.addr, self.write.address[:len(write.addr)]),
             (write.data, self.write.data))]
         m.submodules.decoder = decoder = Decoder(self._config)

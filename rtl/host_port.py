@@ -119,12 +119,23 @@ class HostPort(wiring.Component):
 
         # One packet at a time. STOPPED is first, so that a RUN is never answered before the end of the run before it;
         # an answer comes before the program's packets, of which there may be many.
+        packet = transmitter.packet
+        if not self._config.compact:
+            # A register for what is chosen here, as much of it is far; not before the last packet has left.
+            m.submodules.chosen = chosen = StreamRegister(packet.payload.shape())
+            packet = packet.signature.create(path=("packet",))
+            wiring.connect(m, chosen.kept, transmitter.packet)
+            m.d.comb += [
+                chosen.arriving.payload.eq(packet.payload),
+                chosen.arriving.valid.eq(packet.valid & transmitter.packet.ready),
+                packet.ready.eq(chosen.arriving.ready & transmitter.packet.ready),
+            ]
         stopped = Signal()
         with m.If(self.stopped):
             m.d.sync += stopped.eq(1)
-        with m.Elif(transmitter.packet.ready):
+        with m.Elif(packet.ready):
             m.d.sync += stopped.eq(0)
-        packet, request = transmitter.packet, transmitter.packet.payload
+        request = packet.payload
         with m.If(stopped):
             m.d.comb += [packet.valid.eq(1), request.kind.eq(Kind.STOPPED), request.content.eq(Content.STATUS),
                          request.count.eq(STATUS_BYTES)]

@@ -6,6 +6,7 @@ from amaranth.lib.crc import catalog
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from .delay import delayed
 from .packets import SYNC
 from .serial_crc import SerialCrc
 
@@ -62,9 +63,12 @@ class PacketReceiver(wiring.Component):
         position = Signal(range(self._longest + 1))
         m.d.comb += [
             length.eq(Cat(window[24:], self.rx.payload)),
-            write.addr.eq(position), write.data.eq(self.rx.payload),
             read.addr.eq(position),
         ]
+        # What is written is known late and may be far: a register between, but in a small chip.
+        store = Signal()
+        m.d.comb += [port.eq(delayed(m, value, 0 if self._serial else 1)) for port, value in (
+            (write.en, store), (write.addr, position), (write.data, self.rx.payload))]
 
         # The buffer's output has a register of its own: two elastic stages, `fetched` and `payload`.
         fetched, take_fetched, take_read = Signal(), Signal(), Signal()
@@ -95,7 +99,7 @@ class PacketReceiver(wiring.Component):
 
             with m.State("RECEIVE"):
                 m.d.comb += [self.rx.ready.eq(crc_ready), crc.data.eq(self.rx.payload), crc.valid.eq(self.rx.valid),
-                             write.en.eq(self.rx.valid & (left > 4))]
+                             store.eq(self.rx.valid & (left > 4))]
                 with m.If(self.rx.valid & crc_ready):
                     m.d.sync += [position.eq(position + 1), left.eq(left - 1)]
                     with m.If(left == 1):

@@ -35,7 +35,7 @@ class Transmitter:
         Cycles of a packet besides its bytes: from the request to the first, and the last one's way out.
     """
 
-    def __init__(self, begin=-5, pace=1, latency=4):
+    def __init__(self, begin=-5, pace=1, latency=5):
         self._free, self._pace, self._latency = begin, pace, latency
         self.send(begin, 0)
 
