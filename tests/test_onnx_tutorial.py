@@ -5,16 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-for package in ("onnx", "onnxruntime", "sklearn"):
-    pytest.importorskip(package)
-
-from systolith.host.compiler.compile import compile_graph  # noqa: E402
-from systolith.host.models import load_model  # noqa: E402
-from systolith.host.oracle_onnx import reference_outputs  # noqa: E402
-from systolith.host.run import run_model  # noqa: E402
-from systolith.rtl.config import PRESETS  # noqa: E402
-from systolith.sim.model_device import ModelDevice  # noqa: E402
+from systolith.host.compiler.compile import compile_graph
+from systolith.host.models import load_model
+from systolith.host.oracle_onnx import reference_outputs
+from systolith.host.run import run_model
+from systolith.rtl.config import PRESETS
+from systolith.sim.model_device import ModelDevice
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "tutorial-onnx.md"
 

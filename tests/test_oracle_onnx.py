@@ -3,23 +3,21 @@
 import sys
 
 import numpy as np
+import onnx
 import pytest
-
-onnx = pytest.importorskip("onnx")
-pytest.importorskip("onnxruntime")
-
-from onnx import TensorProto, helper, numpy_helper  # noqa: E402
-from onnx_model_builder import QdqModel  # noqa: E402
-from systolith.host import onnx_qdq  # noqa: E402
-from systolith.host.compiler.compile import compile_graph  # noqa: E402
-from systolith.host.graph import ModelError  # noqa: E402
-from systolith.host.inputs import random_inputs  # noqa: E402
-from systolith.host.models import load_model  # noqa: E402
-from systolith.host.operators import evaluate  # noqa: E402
-from systolith.host.oracle_onnx import differences, reference_outputs  # noqa: E402
-from systolith.host.run import run_model  # noqa: E402
-from systolith.rtl.config import PRESETS  # noqa: E402
-from systolith.sim.model_device import ModelDevice  # noqa: E402
+from onnx import TensorProto, helper, numpy_helper
+from onnx_model_builder import QdqModel
+from onnxruntime import quantization
+from systolith.host import onnx_qdq
+from systolith.host.compiler.compile import compile_graph
+from systolith.host.graph import ModelError
+from systolith.host.inputs import random_inputs
+from systolith.host.models import load_model
+from systolith.host.operators import evaluate
+from systolith.host.oracle_onnx import differences, reference_outputs
+from systolith.host.run import run_model
+from systolith.rtl.config import PRESETS
+from systolith.sim.model_device import ModelDevice
 
 
 def evaluated(graph, inputs):
@@ -116,7 +114,6 @@ def float_network(rng):
 @pytest.mark.parametrize("activation", ["QInt8", "QUInt8"])
 @pytest.mark.parametrize("per_channel", [False, True])
 def test_a_model_from_onnx_runtimes_quantiser(activation, per_channel, tmp_path):
-    quantization = pytest.importorskip("onnxruntime.quantization")
     rng = np.random.default_rng(3)
 
     class Samples(quantization.CalibrationDataReader):
