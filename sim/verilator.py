@@ -172,7 +172,7 @@ def _compile(directory, verilog, wrapper, blocks, defines):
         def compile_one(source):
             made = directory / f"{source.stem}.o"
             if source in runtime:
-                # Verilator's own library is the same for all chips, and a third of the time for a small one.
+                # Verilator's own library is the same for all chips, and half of the work for a small one.
                 kept = cache() / f"{key_of(source.name, version('verilator'), *flags, _OPTIMISE)}.o"
                 if not kept.exists():
                     _run([*compiler, *flags, _OPTIMISE, "-c", source, "-o", made], directory)
