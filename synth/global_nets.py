@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from .netlist import connections, fresh_net, is_settled
+from .netlist import fresh_net
 
 __all__ = ["promote"]
 
@@ -13,8 +13,8 @@ def promote(module, most, least=200, sites=()):
     """Puts the control nets of the most flip-flops behind a global buffer (DCCA of ECP5).
 
     nextpnr 0.11 does this for clocks only; what is behind a buffer in the netlist it routes as a clock. Such a net no
-    longer counts for the placement either. Only nets of flip-flops that have time to be beside the buffer: the way from
-    there takes most of a cycle.
+    longer counts for the placement either. Only nets that a flip-flop drives: the way to the buffer takes most of a
+    cycle.
 
     Parameters
     ----------
@@ -36,15 +36,13 @@ def promote(module, most, least=200, sites=()):
     cells = module["cells"]
     ports = [(cell["connections"], port) for cell in cells.values() if cell["type"] == "TRELLIS_FF"
              for port in _PORTS if isinstance(cell["connections"].get(port, [""])[0], int)]
-    _, drivers = connections(cells)
-    registers = {net for cell in cells.values() if cell["type"] == "TRELLIS_FF" and is_settled(cell, cells, drivers)
-                 for net in cell["connections"]["Q"]}
-    sinks = Counter(net for pins, port in ports if (net := pins[port][0]) in registers)
+    registers = {net for cell in cells.values() if cell["type"] == "TRELLIS_FF" for net in cell["connections"]["Q"]}
+    sinks = Counter(net for connections, port in ports if (net := connections[port][0]) in registers)
     fresh = fresh_net(module)
     promoted = {net: fresh + i for i, (net, count) in enumerate(sinks.most_common(most)) if count >= least}
-    for pins, port in ports:
-        net = pins[port][0]
-        pins[port] = [promoted.get(net, net)]
+    for connections, port in ports:
+        net = connections[port][0]
+        connections[port] = [promoted.get(net, net)]
     buffers = {}
     for number, (net, behind) in enumerate(promoted.items()):
         name = f"global_net{number}"

@@ -6,9 +6,10 @@ in the cycle before. A copy of a gate saves those of its receivers that are clos
 all.
 """
 
+from collections import defaultdict
 from copy import deepcopy
 
-from .netlist import connections, fresh_net, is_settled
+from .netlist import fresh_net, is_clock
 
 __all__ = ["replicate", "to_buffers"]
 
@@ -44,13 +45,13 @@ def replicate(module, places, reach=40, most=4):
     cells, places = module["cells"], dict(places)
     fresh, before, done = fresh_net(module), len(cells), set()
     for _ in range(_ROUNDS):
-        receivers, drivers = connections(cells)
+        receivers, drivers = _connections(cells)
         for name, cell in list(cells.items()):
             if name in done or cell["type"] not in _OUTPUTS:
                 continue
             net, = cell["connections"][_OUTPUTS[cell["type"]]]
             if (len(receivers[net]) < _GATE_RECEIVERS if cell["type"] == "LUT4"
-                    else not is_settled(cell, cells, drivers)):
+                    else not _settled(cell, cells, drivers)):
                 continue
             pins = [(places[receiver], receiver, port, index) for receiver, port, index in receivers[net]
                     if receiver in places]
@@ -84,15 +85,44 @@ def to_buffers(module, sites):
         How many flip-flops there are more.
     """
     cells, sites = module["cells"], iter(sites)
-    _, drivers = connections(cells)
+    _, drivers = _connections(cells)
     fresh, before = fresh_net(module), len(cells)
     for buffer in [cell for cell in cells.values() if cell["type"] == "DCCA"]:
         register = drivers.get(buffer["connections"]["CLKI"][0])
-        if register and cells[register]["type"] == "TRELLIS_FF" and is_settled(cells[register], cells, drivers):
+        if register and cells[register]["type"] == "TRELLIS_FF" and _settled(cells[register], cells, drivers):
             cells[_copy(module, register, fresh)]["attributes"]["BEL"] = next(sites)
             buffer["connections"]["CLKI"] = [fresh]
             fresh += 1
     return len(cells) - before
+
+
+def _settled(register, cells, drivers):
+    """Whether nothing but a LUT, at most, lies between other registers and the inputs of this one."""
+    def early(net, luts):
+        if net not in drivers:
+            return True  # a constant or a pin
+        driver = cells[drivers[net]]
+        if driver["type"] == "LUT4" and luts:
+            return all(early(bit, luts - 1) for port in "ABCD" for bit in driver["connections"].get(port, ()))
+        return driver["type"] in ("TRELLIS_FF", "DCCA")
+
+    return all(early(bit, 1) for port, bits in register["connections"].items()
+               if port != "Q" and not is_clock(port) for bit in bits)
+
+
+def _connections(cells):
+    """By net the cells, ports and indices that receive it, clocks left out, and the cell that drives it."""
+    receivers, drivers = defaultdict(list), {}
+    for name, cell in cells.items():
+        for port, bits in cell["connections"].items():
+            for index, bit in enumerate(bits):
+                if not isinstance(bit, int):
+                    continue
+                if cell["port_directions"][port] == "output":
+                    drivers[bit] = name
+                elif not is_clock(port):
+                    receivers[bit].append((name, port, index))
+    return receivers, drivers
 
 
 def _copy(module, name, net):
