@@ -10,8 +10,8 @@ __all__ = ["LoopNest"]
 class LoopNest(Component):
     """Tells by registers which of the nested loops end with the present step.
 
-    Which counters and addresses move is decided by that, and by how the loops inside of them stand: as gates in front
-    of hundreds of flip-flops it would be most of a cycle. Here it is found out a step ahead.
+    That decides which counters and addresses move. The gates for it, in front of hundreds of flip-flops, would be most
+    of a cycle; here it is found out a step ahead.
 
     Parameters
     ----------
@@ -21,7 +21,8 @@ class LoopNest(Component):
     Members
     -------
     counts : In(StructLayout)
-        Rounds of each loop: members `of0`, the innermost, `of1` and so on. Taken with `start`, and at least 1.
+        Rounds of each loop: members `of0`, the innermost, `of1` and so on. Taken with `start`. At least 1: with a 0
+        `ends` is arbitrary, unless `once` covers it.
     once : In(number of loops)
         Bit i: loop i has one round, whatever its count. Taken with `start`.
     start : In(1)
@@ -29,7 +30,7 @@ class LoopNest(Component):
     step : In(1)
         A step of the innermost loop is made. Not after the last one of all loops.
     ends : Out(number of loops)
-        Bit i: with this step, a round of each loop up to loop i is the last one.
+        Bit i: with this step, loops 0 to i end.
 
     Latency
     -------

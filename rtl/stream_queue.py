@@ -11,19 +11,19 @@ _DEPTH = 4
 
 
 class StreamQueue(wiring.Component):
-    """Takes a transfer a cycle, and says by a register of its own whether it does: see `StreamRegister`, which takes
-    less.
+    """As `StreamRegister`, but takes a transfer every cycle; a register says whether it does.
 
     Parameters
     ----------
-    width : int
+    width : int, bits
         Of the payload.
 
     Members
     -------
-    arriving : In(stream)
+    arriving : In(stream of `width` bits)
         Ready from the second cycle after a reset on.
-    kept : Out(stream)
+    kept : Out(stream of `width` bits)
+        In order; four transfers fit.
     empty : Out(1)
         Nothing is kept.
 

