@@ -12,7 +12,7 @@ from .tools import ToolError, run
 __all__ = ["FAMILIES", "Family", "Part", "RouterStuckError", "arrange", "pack", "place_and_route", "synthesise"]
 
 
-#: Rounds of the router after which it is given up: where it ends, it takes 40 to 81.
+#: Rounds of the router after which it is given up: where it ends, it takes 40 to 92.
 _ROUNDS = 120
 
 
