@@ -25,13 +25,14 @@ class ColumnControl(data.StructLayout):
     vector d cycles before wrote the same row. At most one bit is set, that of the latest.
     """
     def __init__(self, depth):
-        super().__init__({"en": unsigned(1), "address": range(depth), "accumulate": unsigned(1), "again": unsigned(3)})
+        super().__init__({"en": unsigned(1), "address": range(depth), "accumulate": unsigned(1), "again": unsigned(4)})
 
 
 class AccumulatorColumn(Component):
     """One column: a memory with a read-modify-write pipeline and a second read port.
 
-    The pipeline: 0 read, 1 old value, 2 add, 3 write. All registers are reset-less, as stamping demands.
+    The pipeline: 0 read, 1 from the memory, 2 old value, 3 add, 4 write. All registers are reset-less, as stamping
+    demands.
 
     Parameters
     ----------
@@ -54,8 +55,8 @@ class AccumulatorColumn(Component):
     A read on the second port sees a sum from `WRITTEN` cycles after its control on.
     """
 
-    SUM_DELAY = 2
-    WRITTEN = 4
+    SUM_DELAY = 3
+    WRITTEN = 5
 
     def __init__(self, depth, width):
         self.depth = depth
@@ -82,32 +83,35 @@ class AccumulatorColumn(Component):
             self.read_data.eq(read.data),
         ]
 
-        # Stage numbers are those of the pipeline; a result is in `total` in stage 3 and in `written` one cycle later.
+        # Stage numbers are those of the pipeline; a result is in `total` in stage 4 and in `written` one cycle later.
         layout = ColumnControl(self.depth)
-        stage1, stage2, stage3 = (Signal(layout, name=f"stage{n}", reset_less=True) for n in (1, 2, 3))
-        old = Signal(32, reset_less=True)
-        total = Signal(32, reset_less=True)
-        written = Signal(32, reset_less=True)
+        stage1, stage2, stage3, stage4 = (Signal(layout, name=f"stage{n}", reset_less=True) for n in (1, 2, 3, 4))
+        fetched, forwarded, old, total, written = (
+            Signal(32, name=name, reset_less=True) for name in ("fetched", "forwarded", "old", "total", "written"))
         m.d.comb += [
-            modify.en.eq(self.control.en & self.control.accumulate),
+            modify.en.eq(1),
             modify.addr.eq(self.control.address),
             self.control_out.eq(stage1),
         ]
-        m.d.sync += [stage1.eq(self.control), stage2.eq(stage1), stage3.eq(stage2)]
+        m.d.sync += [stage1.eq(self.control), stage2.eq(stage1), stage3.eq(stage2), stage4.eq(stage3)]
 
-        with m.If(~stage1.accumulate):
-            m.d.sync += old.eq(0)
-        with m.Elif(stage1.again[1]):
-            m.d.sync += old.eq(total)
-        with m.Elif(stage1.again[2]):
-            m.d.sync += old.eq(written)
+        # The old value is the disjunction of what may be it, all but one 0: a block memory answers late, hence a
+        # register of its own, which is 0 unless the memory is to be believed.
+        nothing = Signal(reset_less=True)
+        m.d.sync += nothing.eq(~self.control.accumulate | self.control.again[1:].any())
+        with m.If(nothing):
+            m.d.sync += fetched.eq(0)
         with m.Else():
-            m.d.sync += old.eq(modify.data)
+            m.d.sync += fetched.eq(modify.data)
+        m.d.sync += [
+            forwarded.eq(Mux(stage1.again[2], total, 0) | Mux(stage1.again[3], written, 0)),
+            old.eq(Mux(stage2.again[1], total, 0) | forwarded | fetched),
+        ]
 
         addend = Signal(32)
-        m.d.comb += addend.eq(Mux(stage2.again[0], total, old))
+        m.d.comb += addend.eq(Mux(stage3.again[0], total, old))
         m.d.sync += [total.eq(addend + self.sum), written.eq(total)]
-        m.d.comb += [write.en.eq(stage3.en), write.addr.eq(stage3.address), write.data.eq(total)]
+        m.d.comb += [write.en.eq(stage4.en), write.addr.eq(stage4.address), write.data.eq(total)]
         return m
 
 
@@ -152,10 +156,10 @@ class Accumulators(Component):
         m = Module()
         depth, width = self.config.accumulator_depth, sum_width(self.config.rows)
 
-        # Which earlier writes matter is the same for all columns: found here once, by comparing with the last three.
+        # Which earlier writes matter is the same for all columns: found here once, by comparing with the last four.
         entry = Signal(ColumnControl(depth))
-        earlier = [Signal(VectorControl(depth), name=f"earlier{d}") for d in (2, 3)]
-        conflict = Signal(3)
+        earlier = [Signal(VectorControl(depth), name=f"earlier{d}") for d in (2, 3, 4)]
+        conflict = Signal(4)
         for d, vector in enumerate((entry, *earlier)):
             m.d.comb += conflict[d].eq(self.control.accumulate & vector.en & (vector.address == self.control.address))
         m.d.sync += [
@@ -164,7 +168,7 @@ class Accumulators(Component):
             entry.accumulate.eq(self.control.accumulate),
             entry.again.eq(conflict & -conflict),
         ]
-        for vector, newer in zip(earlier, (entry, earlier[0])):
+        for vector, newer in zip(earlier, (entry, *earlier)):
             m.d.sync += [vector.en.eq(newer.en), vector.address.eq(newer.address)]
 
         control = entry

@@ -1,6 +1,6 @@
 """Counts the multiplications by weights that are not zero, in cycles of the whole array."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib.wiring import Component, In, Out
 
 from .array import delay
@@ -46,9 +46,9 @@ class UsefulMacs(Component):
 
     @staticmethod
     def _row_latency(config):
-        """Cycles from a row to its count: which weights are zero, groups, pairs of groups."""
+        """Cycles from a row to its count: which halves of weights are zero, which weights, groups, pairs of groups."""
         groups = -(-config.cols // _GROUP)
-        return 2 + (groups - 1).bit_length()
+        return 3 + (groups - 1).bit_length()
 
     def __init__(self, config):
         self._config = config
@@ -65,7 +65,10 @@ class UsefulMacs(Component):
             m.d.sync += [register.eq(value) for register, value in zip(registers, values)]
             return registers
 
-        nonzero = stage("nonzero", [self.row_taken & self.row.word_select(c, 8).any() for c in range(cols)], 1)
+        # A row comes late, from a memory: few gates before the first registers.
+        halves = stage("half", [self.row.word_select(i, _GROUP).any() for i in range(8 * cols // _GROUP)], 1)
+        row_taken = delay(m, "row_taken_line", self.row_taken, 1)
+        nonzero = stage("nonzero", [row_taken & Cat(halves[2 * c:2 * c + 2]).any() for c in range(cols)], 1)
         most = min(_GROUP, cols)
         counts = stage("group", [sum(nonzero[i:i + _GROUP]) for i in range(0, cols, _GROUP)], most)
         while len(counts) > 1:

@@ -151,12 +151,17 @@ class VectorAddress(wiring.Component):
             self.issue.ready.eq(~self.running & ~self.fault),
         ]
 
-        # Outside of what happens at an advance, which would come before the adder then.
-        base, stride, next_address = Signal(ADDRESS_BITS), Signal(ADDRESS_BITS), Signal(ADDRESS_BITS)
-        m.d.comb += next_address.eq(base + stride)
+        # What an address goes on from, or 0 and where it begins: all that is chosen, is chosen before the adder. Two
+        # halves of the choice, of as many inputs as a look-up table has.
+        def chosen(values):
+            return Mux(loops.ends[0], Mux(loops.ends[1], 0, values[1]), values[0]) | Mux(
+                loops.ends[1], Mux(loops.ends[2], values[3], values[2]), 0)
+
+        next_address = Signal(ADDRESS_BITS)
+        m.d.comb += next_address.eq(Mux(taken, start["in_address"], chosen(addresses)) + Mux(taken, 0, chosen(strides)))
         for i in range(4):
-            with m.If(~loops.ends[i]) if i == 0 else m.Elif(~loops.ends[i]):
-                m.d.comb += [base.eq(addresses[i]), stride.eq(strides[i])]
+            with m.If(taken | (advance & (loops.ends[i - 1] if i else 1))):
+                m.d.sync += addresses[i].eq(next_address)
 
         # A cycle later: whether one is taken is known late. Its counts have been there for longer.
         m.d.sync += taken.eq(self.issue.valid & self.issue.ready)
@@ -168,7 +173,6 @@ class VectorAddress(wiring.Component):
                 empty.eq(none.any()),
                 function.eq(start["function"]), slot.eq(start["slot"]), columns.eq(start["columns"]),
                 write_limit.eq(config.unified_buffer_bytes - start["columns"]),
-                [address.eq(start["in_address"]) for address in addresses],
                 write_row.eq(start["out_address"]), write_address.eq(start["out_address"]),
             ]
             # All functions but DEPTHWISE make an output in every step.
@@ -178,9 +182,6 @@ class VectorAddress(wiring.Component):
             m.d.sync += until_next.eq(Mux(depthwise, settings.column_step, 0) - 2)
 
         with m.Elif(advance):
-            for i in range(4):
-                with m.If(loops.ends[i - 1] if i else 1):
-                    m.d.sync += addresses[i].eq(next_address)
             with m.If(loops.ends[3]):
                 m.d.sync += walking.eq(0)
 
