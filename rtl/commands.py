@@ -48,9 +48,9 @@ class Commands(wiring.Component):
 
     Latency
     -------
-    From the offer of a packet to its answer 3 cycles, with arguments at most 16; the packet is taken a cycle after its
-    answer. Data is stored a byte a cycle, through
-    a queue but in a compact chip; before that, its words are counted, one a cycle, where a word is more than a byte.
+    From the offer of a packet to its answer 3 cycles, with arguments at most 17; the packet is taken a cycle after its
+    answer. Data is stored a byte a cycle, through a queue but in a compact chip; before that, its words are counted,
+    one a cycle, where a word is more than a byte.
     """
 
     def __init__(self, config):
@@ -77,27 +77,33 @@ class Commands(wiring.Component):
 
         answer = self.answer.payload
         refused = Signal()
+        content, count = Signal.like(answer.content), Signal.like(answer.count)
         m.d.comb += answer.sequence.eq(header.sequence)
         with m.If(refused):
-            m.d.comb += [answer.kind.eq(Kind.NAK), answer.number_bytes.eq(1)]
+            m.d.comb += [answer.kind.eq(Kind.NAK), answer.number_bytes.eq(1), answer.content.eq(Content.NONE)]
         with m.Else():
-            m.d.comb += answer.kind.eq(Kind.ACK)
+            m.d.comb += [answer.kind.eq(Kind.ACK), answer.content.eq(content), answer.count.eq(count)]
         m.d.comb += answer.address.eq(address[:ADDRESS_BITS])
 
         def refuse(reason):
-            m.d.sync += [refused.eq(1), answer.number.eq(reason), answer.content.eq(Content.NONE), answer.count.eq(0)]
+            m.d.sync += [refused.eq(1), answer.number.eq(reason)]
             m.next = "ANSWER"
 
         def get_arguments(first, last):
             m.d.sync += [argument.eq(first), last_argument.eq(last)]
             m.next = "ARGUMENTS"
 
-        def accept(content, count):
-            m.d.sync += [answer.content.eq(content), answer.count.eq(count)]
+        def accept(what, length):
+            m.d.sync += [content.eq(what), count.eq(length)]
             m.next = "ANSWER"
 
         def select(which):
             m.d.sync += [size.eq(word_bytes(config, which)), limit.eq(space_words(config, which))]
+
+        # Comparisons of many bits have a cycle of their own.
+        length_is = {n: Signal(name=f"length_is_{n}") for n in (0, 4, 7)}
+        too_short, is_expected, as_expected, beyond = (
+            Signal(name=name) for name in ("too_short", "is_expected", "as_expected", "beyond"))
 
         m.d.comb += self.run_address.eq(address)
         # The buffer is far, and known late to be free: a queue between, but in a small chip.
@@ -138,42 +144,45 @@ class Commands(wiring.Component):
                     m.next = "HEADER"
 
             with m.State("HEADER"):
+                m.d.sync += [length_is[n].eq(header.length == n) for n in length_is]
+                m.d.sync += [too_short.eq(header.length < 5), is_expected.eq(self.expected != 0),
+                             as_expected.eq(header.length == self.expected)]
                 with m.If(~header.good):
                     refuse(Reason.CRC)
                 with m.Else():
                     m.next = "KIND"
 
             with m.State("KIND"), m.Switch(header.kind):
-                for kind, content, count in ((Kind.HELLO, Content.INFO, INFO_BYTES),
-                                             (Kind.STATUS, Content.STATUS, STATUS_BYTES),
-                                             (Kind.RESET, Content.NONE, 0)):
+                for kind, what, length in ((Kind.HELLO, Content.INFO, INFO_BYTES),
+                                           (Kind.STATUS, Content.STATUS, STATUS_BYTES),
+                                           (Kind.RESET, Content.NONE, 0)):
                     with m.Case(kind):
-                        with m.If(header.length != 0):
+                        with m.If(~length_is[0]):
                             refuse(Reason.LENGTH)
                         with m.Else():
-                            accept(content, count)
+                            accept(what, length)
                 with m.Case(Kind.WRITE):
                     m.d.sync += left.eq(header.length - 5)
-                    with m.If(header.length < 5):
+                    with m.If(too_short):
                         refuse(Reason.LENGTH)
                     with m.Else():
                         get_arguments(first=0, last=4)
                 with m.Case(Kind.READ):
-                    with m.If(header.length != 7):
+                    with m.If(~length_is[7]):
                         refuse(Reason.LENGTH)
                     with m.Else():
                         get_arguments(first=0, last=6)
                 with m.Case(Kind.RUN):
-                    with m.If(header.length != 4):
+                    with m.If(~length_is[4]):
                         refuse(Reason.LENGTH)
                     with m.Else():
                         get_arguments(first=1, last=4)
                 with m.Case(Kind.DATA):
                     m.d.sync += [space.eq(Space.UNIFIED_BUFFER), address.eq(self.expected_address),
                                  left.eq(header.length)]
-                    with m.If(self.expected == 0):
+                    with m.If(~is_expected):
                         refuse(Reason.UNEXPECTED)
-                    with m.Elif(header.length != self.expected):
+                    with m.Elif(~as_expected):
                         refuse(Reason.LENGTH)
                     with m.Else():
                         m.next = "STORE"
@@ -203,7 +212,7 @@ class Commands(wiring.Component):
                     for which in (Space.WEIGHTS, Space.INSTRUCTIONS):
                         with m.Case(which):
                             select(which)
-                            m.d.sync += [words.eq(0), answer.count.eq(left)]
+                            m.d.sync += [words.eq(0), count.eq(left)]
                             m.next = "COUNT"
                     with m.Default():
                         refuse(Reason.SPACE)
@@ -225,7 +234,7 @@ class Commands(wiring.Component):
 
             # Not a divider: the words of a packet take longer to come than to be counted.
             with m.State("COUNT"):
-                rest = answer.count
+                rest = count
                 with m.If(rest >= size):
                     m.d.sync += [rest.eq(rest - size), words.eq(words + 1)]
                 with m.Elif(rest != 0):
@@ -235,10 +244,14 @@ class Commands(wiring.Component):
 
             with m.State("END"):
                 m.d.sync += end.eq(address + words)
+                m.next = "LIMIT"
+
+            with m.State("LIMIT"):
+                m.d.sync += beyond.eq(end > limit)
                 m.next = "RANGE"
 
             with m.State("RANGE"):
-                with m.If(end > limit):
+                with m.If(beyond):
                     refuse(Reason.ADDRESS)
                 with m.Elif(self.running):
                     refuse(Reason.BUSY)

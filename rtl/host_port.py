@@ -147,11 +147,14 @@ class HostPort(wiring.Component):
         if self._config.has_dma:
             with m.Else():
                 wiring.connect(m, dma.packet, packet)
-        number = Signal(8)
+        # A cycle late, for it is known late; the next packet is later than that.
+        number, counts, restarts = Signal(8), Signal(), Signal()
         with m.If(stopped | ~commands.answer.valid):
             m.d.comb += request.sequence.eq(number)
-            with m.If(packet.valid & packet.ready):
-                m.d.sync += number.eq(number + 1)
-        with m.Elif(self.run):
+        m.d.sync += [counts.eq(packet.valid & packet.ready & (stopped | ~commands.answer.valid)),
+                     restarts.eq(self.run)]
+        with m.If(restarts):
             m.d.sync += number.eq(0)
+        with m.Elif(counts):
+            m.d.sync += number.eq(number + 1)
         return m
