@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from .config import ADDRESS_BITS
 from .delay import DelayMemory, delayed
-from .function_table import FunctionTable, FunctionTables
+from .function_table import FunctionTable, FunctionTables, table_rows
 from .interfaces import BufferWrite, IssueLayout, LoadBus, MemoryRead, UnitPort, field
 from .isa import CONFIG, TABLE, Destination, Fault, Opcode, Unit
 from .parameters import ParameterStore
@@ -164,11 +164,12 @@ class ActivationUnit(wiring.Component):
     def _lanes(self, m, platform, settings, slot, beat, table, read):
         """The lanes, fed with the row that `read` asks for; returns the results of a beat, 8 bits a lane."""
         config = self._config
-        values = Signal(32 * config.cols, reset_less=True)
+        # What the last beat takes stays where it is.
+        values, beat_bits = Signal(32 * config.cols, reset_less=True), 32 * config.requantise_lanes
         with m.If(delayed(m, read, FETCH_LATENCY - 1)):
             m.d.sync += values.eq(self.acc_read.data)
         with m.Else():
-            m.d.sync += values.eq(values[32 * config.requantise_lanes:])
+            m.d.sync += values[:-beat_bits].eq(values[beat_bits:])
 
         m.submodules.parameters = parameters = ParameterStore(config, Destination.ACTIVATION, config.requantise_lanes)
         wiring.connect(m, wiring.flipped(self.load), parameters.load)
@@ -193,5 +194,7 @@ class ActivationUnit(wiring.Component):
             tables.write_index.eq(delayed(m, self.load.index, 1)),
             tables.write_data.eq(delayed(m, self.load.data, 1)),
         ]
-        m.d.sync += tables.write_en.eq(self.load.valid & (self.load.destination == Destination.TABLE))
+        # Rows behind the last entry are ignored.
+        m.d.sync += tables.write_en.eq(self.load.valid & (self.load.destination == Destination.TABLE)
+                                       & (self.load.index < table_rows(config.cols)))
         return tables.results

@@ -7,11 +7,16 @@ from amaranth.lib.wiring import In, Out
 from .delay import delayed
 from .stamp import place
 
-__all__ = ["FunctionTable", "FunctionTables"]
+__all__ = ["FunctionTable", "FunctionTables", "table_rows"]
 
 ENTRIES = 256
 #: The row of an entry is its product with the reciprocal of cols to so many bits, which is exact for all 256.
 RECIPROCAL_BITS = 16
+
+
+def table_rows(cols):
+    """Rows of so many bytes that a table takes."""
+    return -(-ENTRIES // cols)
 
 
 class FunctionTable(wiring.Component):
@@ -25,7 +30,7 @@ class FunctionTable(wiring.Component):
     Members
     -------
     write_en : In(1), write_index : In(20), write_data : In(8 * cols)
-        Stores a row: entries `write_index * cols` and following. Rows behind the last entry are ignored.
+        Stores a row: entries `write_index * cols` and following. The index is below `table_rows(cols)`.
     entry : In(8)
     use : In(1)
     result : Out(8)
@@ -52,14 +57,14 @@ class FunctionTable(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         cols = self._cols
-        rows = -(-ENTRIES // cols)
+        rows = table_rows(cols)
         # Programs do not load a table that is in use, so that no look-up has to be defined that meets a write.
         # Verilog has no address of zero bits: at least two rows.
         m.submodules.memory = table = memory.Memory(shape=8 * cols, depth=max(2, rows), init=[],
                                                     attrs={"no_rw_check": 1})
         write, read = table.write_port(), table.read_port()
         m.d.comb += [
-            write.en.eq(self.write_en & (self.write_index < rows)),
+            write.en.eq(self.write_en),
             write.addr.eq(self.write_index),
             write.data.eq(self.write_data),
         ]

@@ -131,7 +131,7 @@ class PacketTransmitter(wiring.Component):
                     m.d.sync += table.eq(status.word_select(index, 32))
                 with m.Default():
                     m.d.sync += table.eq(self.tags.data.word_select(index, 32))
-            m.d.comb += self.tags.en.eq(content == Content.TAGS)
+            m.d.sync += self.tags.en.eq(content == Content.TAGS)  # long before the first word
             m.d.sync += late.eq(delayed(m, load, 3))
         # The words come from afar, the bytes are taken here.
         following = table if compact else delayed(m, table, 1)

@@ -1,6 +1,9 @@
 """One byte of each column's parameters: a row of the load bus as it is stored and read."""
 
-from amaranth.hdl import Module, Signal
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -20,8 +23,8 @@ class ParameterPlane(wiring.Component):
     -------
     write_en : In(1), write_slot : In(3), write_data : In(8 * cols)
     slot : In(3), below slots
-    beat : In(range(cols / lanes))
-        Lane i serves column `beat * lanes + i`.
+    beat : In(cols / lanes)
+        Bit b alone for beat b, in which lane i serves column `b * lanes + i`.
     data : Out(8 * lanes)
 
     Latency
@@ -32,7 +35,7 @@ class ParameterPlane(wiring.Component):
     def __init__(self, slots, cols, lanes):
         self._slots, self._cols, self._lanes = slots, cols, lanes
         super().__init__({"write_en": In(1), "write_slot": In(3), "write_data": In(8 * cols), "slot": In(3),
-                          "beat": In(range(cols // lanes)), "data": Out(8 * lanes)})
+                          "beat": In(cols // lanes), "data": Out(8 * lanes)})
 
     @property
     def stamp_key(self):
@@ -48,9 +51,7 @@ class ParameterPlane(wiring.Component):
         m.d.comb += [write.en.eq(self.write_en), write.addr.eq(self.write_slot), write.data.eq(self.write_data),
                      read.addr.eq(self.slot)]
         register = Signal(8 * self._lanes, reset_less=True)
-        with m.Switch(self.beat):
-            for beat in range(self._cols // self._lanes):
-                with m.Case(beat):
-                    m.d.sync += register.eq(read.data.word_select(beat, 8 * self._lanes))
+        m.d.sync += register.eq(reduce(or_, (
+            Mux(chosen, read.data.word_select(beat, 8 * self._lanes), 0) for beat, chosen in enumerate(self.beat))))
         m.d.comb += self.data.eq(register)
         return m

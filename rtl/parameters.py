@@ -62,8 +62,9 @@ class ParameterStore(wiring.Component):
         lanes, config = self._lanes, self._config
         # The load bus comes from afar and goes to many memories: a register between, with what is decoded.
         slot, row = delayed(m, self.load.slot, 1), delayed(m, self.load.data, 1)
-        # Many memories are read, too.
-        read_slot, read_beat = delayed(m, self.slot, 1), delayed(m, self.beat, 1)
+        # Many memories are read, too, and much is chosen: one bit a beat.
+        beats = config.cols // lanes
+        read_slot, read_beat = delayed(m, self.slot, 1), delayed(m, Cat(self.beat == b for b in range(beats)), 1)
         planes = []
         for i in range(PLANES):
             plane = place(m, f"plane{i}", ParameterPlane(config.parameter_slots, config.cols, lanes), platform)

@@ -189,10 +189,11 @@ class VectorUnit(wiring.Component):
         config = self._config
         lanes = config.vector_lanes
         held, function = Signal(32 * config.cols, reset_less=True), Signal(3, reset_less=True)
-        m.d.sync += held.eq(held[32 * lanes:])
         step = steps[_hold_delay(config)]
         with m.If(step.last):
             m.d.sync += [held.eq(values), function.eq(step.function)]
+        with m.Else():  # what the last beat takes stays where it is
+            m.d.sync += held[:-32 * lanes].eq(held[32 * lanes:])
 
         bias, multiplier, shift, zero_point = self._parameters(m, steps, settings, load)
         results = []

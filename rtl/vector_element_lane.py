@@ -1,6 +1,6 @@
 """One lane of the vector unit's back: element-wise arithmetic before the last requantisation."""
 
-from amaranth.hdl import Module, Mux, Signal, signed, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -80,23 +80,26 @@ class ElementLane(wiring.Component):
         waiting = Signal(signed(32), reset_less=True)
         value = delayed(m, self.value, self._PRODUCTS).as_signed()
         product = self._product(m, "product", *differences)
-        with m.Switch(delayed(m, self.function, self._PRODUCTS)):
-            with m.Case(Function.MULTIPLY):
-                m.d.sync += waiting.eq(product)
-            with m.Case(Function.AVERAGE):
-                m.d.sync += waiting.eq(value << AVERAGE_FRACTION)
-            with m.Default():
-                m.d.sync += waiting.eq(value)
+        # One bit each, for all bits of the value.
+        multiplies, averages, adds, subtracts = (self.function == function for function in (
+            Function.MULTIPLY, Function.AVERAGE, Function.ADD, Function.SUBTRACT))
+        multiplies, averages = delayed(m, multiplies, self._PRODUCTS), delayed(m, averages, self._PRODUCTS)
+        combines, subtracts = delayed(m, adds | subtracts, self.LATENCY - 1), delayed(m, subtracts, self.LATENCY - 1)
+        with m.If(multiplies):
+            m.d.sync += waiting.eq(product)
+        with m.Elif(averages):
+            m.d.sync += waiting.eq(value << AVERAGE_FRACTION)
+        with m.Else():
+            m.d.sync += waiting.eq(value)
         waited = delayed(m, waiting, RoundingShift.LATENCY)
 
         accumulator = Signal(signed(32), reset_less=True)
-        with m.Switch(delayed(m, self.function, self.LATENCY - 1)):
-            with m.Case(Function.ADD):
-                m.d.sync += accumulator.eq(rescaled[0] + rescaled[1])
-            with m.Case(Function.SUBTRACT):
-                m.d.sync += accumulator.eq(rescaled[0] - rescaled[1])
-            with m.Default():
-                m.d.sync += accumulator.eq(waited)
+        # One adder: what is subtracted is inverted, and a carry comes in below.
+        with m.If(combines):
+            second = rescaled[1] ^ subtracts.replicate(32)
+            m.d.sync += accumulator.eq((Cat(Const(1, 1), rescaled[0]) + Cat(subtracts, second))[1:33])
+        with m.Else():
+            m.d.sync += accumulator.eq(waited)
         m.d.comb += self.accumulator.eq(accumulator)
         return m
 

@@ -82,7 +82,8 @@ class Bench:
             planes = [*words.transpose(0, 2, 1).reshape(8, cols), self.shift[slot]]
             rows += [(Destination.ACTIVATION, slot, index, plane) for index, plane in enumerate(planes)]
         table = np.resize(self.table, -(-256 // cols) * cols).reshape(-1, cols)
-        rows += [(Destination.TABLE, 0, index, row) for index, row in enumerate(table)]
+        # A row behind the last entry is ignored; it would be the first one.
+        rows += [(Destination.TABLE, 0, index, row) for index, row in enumerate([*table, ~table[0]])]
         ctx.set(load.valid, 1)
         for destination, slot, index, row in rows:
             ctx.set(load.destination, destination)

@@ -18,7 +18,7 @@ def test_every_entry_is_found(cols):
 
     async def bench(ctx):
         ctx.set(dut.write_en, 1)
-        for index, row in enumerate([*padded, rng.integers(0, 256, cols, dtype=np.uint8)]):
+        for index, row in enumerate(padded):
             ctx.set(dut.write_index, index)
             ctx.set(dut.write_data, int.from_bytes(row.tobytes(), "little"))
             await ctx.tick()
