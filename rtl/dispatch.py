@@ -5,6 +5,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .delay import delayed
 from .fetch import DecodedLayout
 from .interfaces import PC_BITS, IssueLayout, field
 from .isa import Opcode
@@ -103,7 +104,9 @@ class Dispatch(wiring.Component):
             issued.append(queue.issue.valid & queue.issue.ready)
             with m.If(self.retire[i]):
                 m.d.sync += semaphores[unit].eq(semaphores[unit] + 1)
-            with m.If(moves & head.queue[i] & head.work):
+            # A cycle late, for that something moves is known late. What comes next is later still, and so is a queue
+            # that was not empty.
+            with m.If(delayed(m, moves & head.queue[i] & head.work, 1)):
                 m.d.sync += dispatched[unit].eq(dispatched[unit] + 1)
 
         m.submodules.waits = waits = Waits(config)
@@ -123,7 +126,8 @@ class Dispatch(wiring.Component):
             self.progress.eq(moves | Cat(issued).any() | self.interrupt.valid),
         ]
 
-        # One cycle late; `moves` covers the instruction that has only just gone into a queue.
+        # One cycle late; `moves` covers the instruction that has only just gone into a queue. It stays there for longer
+        # than until it is counted.
         quiet = Signal()
         m.d.sync += quiet.eq(Cat(queue.empty for queue in queues).all() & tags.empty & ~moves
                              & (semaphores.as_value() == dispatched.as_value()))

@@ -89,23 +89,25 @@ class Fetch(wiring.Component):
 
         # All stages move together, in every second cycle at most and when the last one is empty: a register of its own
         # says so, as the memory and the stages lie far from dispatch, which knows late whether it takes an instruction.
-        # What the memory reads has a cycle to get there and one to come, and a word one to get to the decoder.
+        # What the memory reads has a cycle to get there and one to come. A word is taken a cycle late: when the stages
+        # move again it has been through the decoder all the same, and the enable of so many bits may be anywhere.
         decoded = Signal(DecodedLayout(self._config))
         head = Signal(DecodedLayout(self._config), reset_less=True)
         word = Signal(INSTRUCTION_BITS, reset_less=True)
         advance = Signal()
-        near = delayed(m, word, 1)
+        with m.If(delayed(m, advance, 1)):
+            m.d.sync += word.eq(read.data)
         m.d.comb += [
             read.addr.eq(read_pc[:len(read.addr)]),
             read.en.eq(1),
-            decoder.word.eq(near),
+            decoder.word.eq(word),
             self.instructions.payload.eq(head),
             fault.eq(Mux(fetched_end, Fault.PROGRAM_END, Mux(decoder.legal, Fault.NONE, Fault.ILLEGAL_INSTRUCTION))),
-            decoded.issue.word.eq(near), decoded.issue.pc.eq(fetched_pc[:PC_BITS]),
+            decoded.issue.word.eq(word), decoded.issue.pc.eq(fetched_pc[:PC_BITS]),
             decoded.fault.eq(fault), decoded.queue.eq(Mux(fault == Fault.NONE, decoder.queue, 0)),
             decoded.work.eq(decoder.work),
         ]
-        opcode = field(near, Opcode.NOP, "opcode")
+        opcode = field(word, Opcode.NOP, "opcode")
         for name, opcodes in _OWN.items():
             m.d.comb += decoded.own[name].eq((fault == Fault.NONE) & ~decoder.queue.any()
                                              & Cat(opcode == own for own in opcodes).any())
@@ -115,7 +117,7 @@ class Fetch(wiring.Component):
         with m.If(advance):
             m.d.sync += [
                 pc.eq(pc + 1), read_pc.eq(pc), read_valid.eq(1),
-                word.eq(read.data), fetched_pc.eq(read_pc), fetched_valid.eq(read_valid),
+                fetched_pc.eq(read_pc), fetched_valid.eq(read_valid),
                 fetched_end.eq(read_pc >= depth),
                 head.eq(decoded), self.instructions.valid.eq(fetched_valid), advance.eq(0),
             ]

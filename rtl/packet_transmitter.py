@@ -145,7 +145,11 @@ class PacketTransmitter(wiring.Component):
         head = Signal(32 + request.number.shape().width)
         head_left = Signal(range(4 + 6 + 1))
         left = Signal.like(request.count)
-        phase = Signal(2)
+        phase, last_phase = Signal(2), Signal()  # the byte of a word, and whether it is the last
+
+        def next_phase():
+            return [phase.eq(phase + 1), last_phase.eq(phase == 2)]
+
 
         # A queue before the pins, in a small chip a register; what it takes goes through the CRC, but for SYNC and the
         # CRC itself.
@@ -184,7 +188,7 @@ class PacketTransmitter(wiring.Component):
                     left.eq(request.count),
                     content.eq(request.content),
                     tag.eq(request.address),
-                    index.eq(0), phase.eq(0),
+                    index.eq(0), phase.eq(0), last_phase.eq(0),
                 ]
                 if compact:
                     with m.If(request.content == Content.STATUS):
@@ -219,22 +223,22 @@ class PacketTransmitter(wiring.Component):
                         m.next = "CRC"
 
             with m.State("WORDS"):
-                m.d.comb += [byte.eq(word[:8]), valid.eq(~(late & (phase == 3))), covered.eq(1)]
+                m.d.comb += [byte.eq(word[:8]), valid.eq(~(late & last_phase)), covered.eq(1)]
                 with m.If(taken):
-                    m.d.sync += [phase.eq(phase + 1), left.eq(left - 1)]
-                    with m.If(phase == 3):
+                    m.d.sync += [*next_phase(), left.eq(left - 1)]
+                    with m.If(last_phase):
                         m.d.comb += load.eq(1)
                     with m.Else():
                         m.d.sync += word.eq(word[8:])
                     with m.If(left == 1):
-                        m.d.sync += phase.eq(0)
+                        m.d.sync += [phase.eq(0), last_phase.eq(0)]
                         m.next = "CRC"
 
             with m.State("CRC"):
                 m.d.comb += [byte.eq(crc.crc.word_select(phase, 8)), valid.eq(1)]
                 with m.If(taken):
-                    m.d.sync += phase.eq(phase + 1)
-                    with m.If(phase == 3):
+                    m.d.sync += next_phase()
+                    with m.If(last_phase):
                         m.next = "DRAIN"
 
             with m.State("DRAIN"), m.If(gone):
