@@ -15,6 +15,11 @@ __all__ = ["FAMILIES", "Family", "Part", "RouterStuckError", "arrange", "pack", 
 #: Rounds of the router after which it is given up: where it ends, it takes 40 to 92.
 _ROUNDS = 120
 
+#: What a netlist whose floor is planned tells nextpnr besides: in place of its refinement by simulated annealing, the
+#: newer one, which leaves half as many connections late. In the netlist, for nextpnr of pip does not know the option,
+#: and passes over the setting.
+_SETTINGS = {"placerHeap/parallelRefine": "1"}
+
 
 class RouterStuckError(ToolError):
     """The router does not come to an end; with another seed it may."""
@@ -164,6 +169,7 @@ def arrange(part, folder, *, progress=None):
     design = json.loads(netlist.read_text())
     module = max(design["modules"].values(), key=lambda module: len(module["cells"]))
     if part.floor:
+        module.setdefault("settings", {}).update(_SETTINGS)
         planner = _planner()
         floor = planner.FLOORS[part.floor]
         promote(module, family.global_nets, sites=floor.global_buffers)
