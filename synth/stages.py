@@ -15,6 +15,9 @@ __all__ = ["FAMILIES", "Family", "Part", "RouterStuckError", "arrange", "pack", 
 #: Rounds of the router after which it is given up: where it ends, it takes 40 to 92.
 _ROUNDS = 120
 
+#: Option of nextpnr: what is late is routed again.
+_RIPUP = "--tmg-ripup"
+
 #: What a netlist whose floor is planned tells nextpnr besides: in place of its refinement by simulated annealing, the
 #: newer one, which leaves half as many connections late. In the netlist, for nextpnr of pip does not know the option,
 #: and passes over the setting.
@@ -204,14 +207,14 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
     folder : Path
         Gets ``route.log``, ``report.json`` and the routed design.
     freq : float
-        Clock to aim at in MHz. Missing it is no error: what was reached is in the report. Far above what the part can
-        do the router works for an hour.
+        Clock to aim at in MHz. Missing it is no error: what was reached is in the report.
     constraints : str, optional
         Text of the constraint file; without it pins are placed anywhere.
     seed : int
         Of the placement.
     options : sequence of str
-        More options of nextpnr.
+        More options of nextpnr. With ``--tmg-ripup`` the router goes on until no connection is late; if it does not
+        come to that, it starts again without.
     progress : callable (line), optional
 
     Returns
@@ -236,14 +239,24 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
         arguments += ["--lpf-allow-unconstrained"]
 
     def watch(line):
-        if (found := re.search(r"\biter=(\d+) .*overused=(\d+)", line)) and int(found[1]) >= _ROUNDS and int(found[2]):
+        found = re.search(r"\biter=(\d+) .*overused=(\d+)(?:.*tmgfail=(\d+))?", line)
+        if found and int(found[1]) >= _ROUNDS and (int(found[2]) or int(found[3] or 0)):
             raise RouterStuckError(
-                f"{family.router} was stopped after {_ROUNDS} rounds with {found[2]} wires in use twice: "
-                f"seed {seed} gives a placement that it cannot route, try another")
+                f"{family.router} was stopped after {_ROUNDS} rounds with {found[2]} wires in use twice"
+                + (f" and {found[3]} connections late" if found[3] else "")
+                + f": seed {seed} gives a placement that it cannot route, try another")
         if progress:
             progress(line)
 
-    run(family.router, arguments, folder, "route.log", watch)
+    try:
+        run(family.router, arguments, folder, "route.log", watch)
+    except RouterStuckError as error:
+        if _RIPUP not in arguments:
+            raise
+        if progress:
+            progress(f"{error}, or a lower clock; once more without {_RIPUP}")
+        arguments.remove(_RIPUP)
+        run(family.router, arguments, folder, "route.log", watch)
     return json.loads((folder / "report.json").read_text())
 
 

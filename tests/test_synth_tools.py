@@ -82,6 +82,19 @@ def test_a_router_that_does_not_end_is_stopped(native, tmp_path):
         place_and_route(Part("ecp5", ("--slow",)), tmp_path, freq=50, seed=9)
 
 
+def test_a_router_that_cannot_meet_the_clock_starts_again_without_trying(native, tmp_path):
+    native("nextpnr-ecp5", """
+        case "$*" in *--tmg-ripup*)
+            for i in 119 120; do echo "Info:     iter=$i wires=9 overused=0 overuse=0 tmgfail=4 archfail=NA"; done
+            exec sleep 60 ;;
+        esac
+        echo '{"fmax": {"clk": 70}}' > report.json""")
+    part, lines = Part("ecp5", ()), []
+    report = place_and_route(part, tmp_path, freq=50, options=("--tmg-ripup", "--quick"), progress=lines.append)
+    assert report == {"fmax": {"clk": 70}}
+    assert "with 0 wires in use twice and 4 connections late" in lines[-1] and "without --tmg-ripup" in lines[-1]
+
+
 @pytest.mark.fpga
 def test_the_tools_of_pip_run(nothing_native, tmp_path):
     run("yosys", ["-V"], tmp_path, "log")
