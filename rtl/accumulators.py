@@ -89,14 +89,15 @@ class AccumulatorColumn(Component):
         fetched, forwarded, old, total, written = (
             Signal(32, name=name, reset_less=True) for name in ("fetched", "forwarded", "old", "total", "written"))
         m.d.comb += [
-            modify.en.eq(1),
+            modify.en.eq(1),  # `nothing` says whether it counts
             modify.addr.eq(self.control.address),
             self.control_out.eq(stage1),
         ]
         m.d.sync += [stage1.eq(self.control), stage2.eq(stage1), stage3.eq(stage2), stage4.eq(stage3)]
 
         # The old value is the disjunction of what may be it, all but one 0: a block memory answers late, hence a
-        # register of its own, which is 0 unless the memory is to be believed.
+        # register of its own, which is 0 unless the memory is to be believed. Behind the vector just before, nothing
+        # of this counts: the addend is its total then.
         nothing = Signal(reset_less=True)
         m.d.sync += nothing.eq(~self.control.accumulate | self.control.again[1:].any())
         with m.If(nothing):

@@ -146,7 +146,8 @@ class Commands(wiring.Component):
             with m.State("HEADER"):
                 m.d.sync += [length_is[n].eq(header.length == n) for n in length_is]
                 m.d.sync += [too_short.eq(header.length < 5), is_expected.eq(self.expected != 0),
-                             as_expected.eq(header.length == self.expected)]
+                             as_expected.eq(header.length == self.expected),
+                             address.eq(self.expected_address)]  # as it is while bytes are expected
                 with m.If(~header.good):
                     refuse(Reason.CRC)
                 with m.Else():
@@ -178,8 +179,7 @@ class Commands(wiring.Component):
                     with m.Else():
                         get_arguments(first=1, last=4)
                 with m.Case(Kind.DATA):
-                    m.d.sync += [space.eq(Space.UNIFIED_BUFFER), address.eq(self.expected_address),
-                                 left.eq(header.length)]
+                    m.d.sync += [space.eq(Space.UNIFIED_BUFFER), left.eq(header.length)]
                     with m.If(~is_expected):
                         refuse(Reason.UNEXPECTED)
                     with m.Elif(~as_expected):
@@ -234,10 +234,9 @@ class Commands(wiring.Component):
 
             # Not a divider: the words of a packet take longer to come than to be counted.
             with m.State("COUNT"):
-                rest = count
-                with m.If(rest >= size):
-                    m.d.sync += [rest.eq(rest - size), words.eq(words + 1)]
-                with m.Elif(rest != 0):
+                with m.If(count >= size):
+                    m.d.sync += [count.eq(count - size), words.eq(words + 1)]
+                with m.Elif(count != 0):
                     refuse(Reason.LENGTH)
                 with m.Else():
                     m.next = "END"

@@ -5,7 +5,6 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .delay import delayed
 from .fetch import DecodedLayout
 from .interfaces import PC_BITS, IssueLayout, field
 from .isa import Opcode
@@ -36,6 +35,7 @@ class Dispatch(wiring.Component):
     Members
     -------
     instructions : In(stream of DecodedLayout)
+        One every second cycle at most.
     issue : Out(stream of IssueLayout), one a unit, HOST first
     retire : In(number of units)
         Pulses, one bit a unit.
@@ -104,9 +104,10 @@ class Dispatch(wiring.Component):
             issued.append(queue.issue.valid & queue.issue.ready)
             with m.If(self.retire[i]):
                 m.d.sync += semaphores[unit].eq(semaphores[unit] + 1)
-            # A cycle late, for that something moves is known late. What comes next is later still, and so is a queue
-            # that was not empty.
-            with m.If(delayed(m, moves & head.queue[i] & head.work, 1)):
+            # A cycle late, for that something moves is known late. The next instruction is later still.
+            counts = Signal(name=f"counts_{unit.name.lower()}")
+            m.d.sync += counts.eq(moves & head.queue[i] & head.work)
+            with m.If(counts):
                 m.d.sync += dispatched[unit].eq(dispatched[unit] + 1)
 
         m.submodules.waits = waits = Waits(config)

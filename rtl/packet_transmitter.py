@@ -131,7 +131,7 @@ class PacketTransmitter(wiring.Component):
                     m.d.sync += table.eq(status.word_select(index, 32))
                 with m.Default():
                     m.d.sync += table.eq(self.tags.data.word_select(index, 32))
-            m.d.sync += self.tags.en.eq(content == Content.TAGS)  # long before the first word
+            m.d.sync += self.tags.en.eq(content == Content.TAGS)  # in time for the first word, as a header lasts
             m.d.sync += late.eq(delayed(m, load, 3))
         # The words come from afar, the bytes are taken here.
         following = table if compact else delayed(m, table, 1)
@@ -149,7 +149,6 @@ class PacketTransmitter(wiring.Component):
 
         def next_phase():
             return [phase.eq(phase + 1), last_phase.eq(phase == 2)]
-
 
         # A queue before the pins, in a small chip a register; what it takes goes through the CRC, but for SYNC and the
         # CRC itself.

@@ -66,7 +66,7 @@ class UsefulMacs(Component):
             return registers
 
         # A row comes late, from a memory: few gates before the first registers.
-        halves = stage("half", [self.row.word_select(i, _GROUP).any() for i in range(8 * cols // _GROUP)], 1)
+        halves = stage("half", [self.row.word_select(i, 4).any() for i in range(2 * cols)], 1)
         row_taken = delay(m, "row_taken_line", self.row_taken, 1)
         nonzero = stage("nonzero", [row_taken & Cat(halves[2 * c:2 * c + 2]).any() for c in range(cols)], 1)
         most = min(_GROUP, cols)

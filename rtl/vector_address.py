@@ -152,7 +152,7 @@ class VectorAddress(wiring.Component):
         ]
 
         # What an address goes on from, or 0 and where it begins: all that is chosen, is chosen before the adder. Two
-        # halves of the choice, of as many inputs as a look-up table has.
+        # halves of the choice, of as many inputs as a look-up table has; a loop ends only where those within it do.
         def chosen(values):
             return Mux(loops.ends[0], Mux(loops.ends[1], 0, values[1]), values[0]) | Mux(
                 loops.ends[1], Mux(loops.ends[2], values[3], values[2]), 0)

@@ -14,7 +14,7 @@ VECTORS = 800
 @cocotb.test()
 @cocotb.parametrize(rows=[3, 16])
 async def rows_as_by_numpy(dut, rows):
-    """With three rows in use nearly every vector meets one of the last three on its row."""
+    """With three rows in use nearly every vector meets one of the last four on its row."""
     told = settings()
     config, rng = told.config, np.random.default_rng(told.seed)
     depth, width, written = config.accumulator_depth, sum_width(config.rows), Accumulators.written(config)

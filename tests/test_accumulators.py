@@ -64,7 +64,7 @@ def final(vectors, config=CONFIG):
 
 
 def test_random_over_few_rows():
-    """With three rows nearly every vector meets one of the last three on its row."""
+    """With three rows nearly every vector meets one of the last four on its row."""
     vectors = random_vectors(np.random.default_rng(5), 500, [0, 7, 18])
     assert np.array_equal(final(vectors), expected(vectors))
 
