@@ -10,9 +10,9 @@ def shared():
     """The folder `shared` beside the checkout: models, single-operator models and their inputs."""
     folder = Path(__file__).resolve().parents[2] / "shared"
     if not folder.is_dir():
-        # A skip, because `make test` must pass in a stranger's clone: the folder is no part of the repository, and most
-        # of its models are not the project's to pass on. Here and in CI it is there.
-        pytest.skip(f"needs the models in {folder}, which is not there")
+        # `make test` must pass in a stranger's clone. Where the project is developed, and in CI, the folder is there.
+        pytest.skip(f"needs the models in {folder}, which is not there: they are not the project's to pass on, so the "
+                    "repository has none of them")
     return folder
 
 

@@ -128,6 +128,14 @@ def test_spreading_fills_the_box_and_keeps_the_order():
     assert np.corrcoef(x, wide)[0, 1] > 0.9 and np.corrcoef(y, high)[0, 1] > 0.9
 
 
+def test_a_planned_netlist_tells_nextpnr_how_to_refine_its_placement(tmp_path):
+    netlist, module = tmp_path / "top.json", {"ports": {}, "cells": {}, "netnames": {}}
+    for floor, settings in ("25k", {"placerHeap/parallelRefine": "1"}), ("", None):
+        netlist.write_text(json.dumps({"modules": {"top": module}}))
+        arrange(Part("ecp5", (), floor=floor), tmp_path)
+        assert json.loads(netlist.read_text())["modules"]["top"].get("settings") == settings
+
+
 @pytest.mark.fpga
 def test_an_array_is_placed_by_its_plan(tmp_path):
     config = replace(PRESETS["pico"], multiplier="winograd")
