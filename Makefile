@@ -60,7 +60,7 @@ test-fpga: $(VENV)/.installed-fpga
 	$(BIN)/python -m pytest -m fpga
 
 test-board: $(VENV)/.installed-fpga
-	$(BIN)/python -m pytest -m fpga tests/test_icebreaker.py
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m fpga tests/test_icebreaker.py
 
 # Goes on with the others where one fails.
 fpga: $(VENV)/.installed-fpga

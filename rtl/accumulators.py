@@ -5,6 +5,7 @@ from amaranth.lib import data
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
+from .delay import delayed
 from .interfaces import MemoryRead
 from .mac import sum_width
 from .stamp import place
@@ -31,8 +32,8 @@ class ColumnControl(data.StructLayout):
 class AccumulatorColumn(Component):
     """One column: a memory with a read-modify-write pipeline and a second read port.
 
-    The pipeline: 0 read, 1 from the memory, 2 old value, 3 add, 4 write. All registers are reset-less, as stamping
-    demands.
+    The pipeline: 0 read, 1 from the memory, 2 old value and sum, 3 add, 4 write. All registers are reset-less, as
+    stamping demands.
 
     Parameters
     ----------
@@ -55,7 +56,7 @@ class AccumulatorColumn(Component):
     A read on the second port sees a sum from `WRITTEN` cycles after its control on.
     """
 
-    SUM_DELAY = 3
+    SUM_DELAY = 2
     WRITTEN = 5
 
     def __init__(self, depth, width):
@@ -111,7 +112,8 @@ class AccumulatorColumn(Component):
 
         addend = Signal(32)
         m.d.comb += addend.eq(Mux(stage3.again[0], total, old))
-        m.d.sync += [total.eq(addend + self.sum), written.eq(total)]
+        # The sum comes from the array: a register for the way.
+        m.d.sync += [total.eq(addend + delayed(m, self.sum, 1)), written.eq(total)]
         m.d.comb += [write.en.eq(stage4.en), write.addr.eq(stage4.address), write.data.eq(total)]
         return m
 

@@ -57,7 +57,7 @@ class Dispatch(wiring.Component):
 
     Latency
     -------
-    A semaphore counts in the cycle after the retire pulse; an instruction that waited for it is offered in the next.
+    A semaphore counts in the cycle after the retire pulse; an instruction that waited for it is offered 2 later.
     An interrupt is offered in the cycle after its waits are met; dispatch goes on in the cycle after it was taken.
     """
 
@@ -127,11 +127,15 @@ class Dispatch(wiring.Component):
             self.progress.eq(moves | Cat(issued).any() | self.interrupt.valid),
         ]
 
-        # One cycle late; `moves` covers the instruction that has only just gone into a queue. It stays there for longer
-        # than until it is counted.
-        quiet = Signal()
-        m.d.sync += quiet.eq(Cat(queue.empty for queue in queues).all() & tags.empty & ~moves
-                             & (semaphores.as_value() == dispatched.as_value()))
+        # Two cycles late, for it compares so many bits; `moves` covers the instruction that has only just gone into a
+        # queue. It stays there for longer than until it is counted.
+        done, moved, quiet = Signal(len(queues) + 1), Signal(), Signal()
+        m.d.sync += [
+            done.eq(Cat(tags.empty, *(queue.empty & (semaphores[unit] == dispatched[unit])
+                                      for unit, queue in zip(units(config), queues, strict=True)))),
+            moved.eq(moves),
+            quiet.eq(done.all() & ~moves & ~moved),
+        ]
 
         # The host port is far: registers on the way there and back.
         interrupted = Signal()

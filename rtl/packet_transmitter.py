@@ -97,7 +97,7 @@ class PacketTransmitter(wiring.Component):
         request, tx = self.packet.payload, self.tx
 
         # INFO, STATUS and TAGS are sent by words. From one load to the next are the registers of the index, the tag
-        # memory, this wide multiplexer and the way, so that a word takes five cycles.
+        # memory and two multiplexers, so that a word takes five cycles.
         content = Signal(Content)
         index = Signal(range(1 + len(COUNTERS)))
         table, word = Signal(32), Signal(32)
@@ -124,19 +124,19 @@ class PacketTransmitter(wiring.Component):
                 m.d.sync += table.eq(self.tags.data)
         else:
             m.d.comb += self.tags.address.eq(tag)
+            info_word, status_word, tag_word = (
+                delayed(m, words.word_select(index, 32), 1) for words in (info_words, status, self.tags.data))
             with m.Switch(content):
                 with m.Case(Content.INFO):
-                    m.d.sync += table.eq(info_words.word_select(index, 32))
+                    m.d.sync += table.eq(info_word)
                 with m.Case(Content.STATUS):
-                    m.d.sync += table.eq(status.word_select(index, 32))
+                    m.d.sync += table.eq(status_word)
                 with m.Default():
-                    m.d.sync += table.eq(self.tags.data.word_select(index, 32))
+                    m.d.sync += table.eq(tag_word)
             m.d.sync += self.tags.en.eq(content == Content.TAGS)  # in time for the first word, as a header lasts
             m.d.sync += late.eq(delayed(m, load, 3))
-        # The words come from afar, the bytes are taken here.
-        following = table if compact else delayed(m, table, 1)
         with m.If(load):
-            m.d.sync += word.eq(following)
+            m.d.sync += word.eq(table)
         with m.If(load if compact else delayed(m, load, 1)):
             m.d.sync += index.eq(index + 1)
             with m.If((content == Content.TAGS) & (index == len(COUNTERS) - 1)):

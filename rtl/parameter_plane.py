@@ -1,9 +1,9 @@
-"""One byte of each column's parameters: a row of the load bus as it is stored and read."""
+"""One byte of each column's parameters: rows of the load bus as they are stored and read."""
 
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,45 +13,66 @@ __all__ = ["ParameterPlane"]
 class ParameterPlane(wiring.Component):
     """A row of bytes for each slot, of which a beat gets those of its lanes.
 
+    A row is written in parts, one a cycle, so that the memory is no wider than what is read of it: distributed RAM has
+    sixteen words, a chip four slots.
+
     Parameters
     ----------
     slots, cols : int
     lanes : int
         Requantise lanes, a divisor of cols.
+    parts : int
+        Of a row, a divisor of cols / lanes.
 
     Members
     -------
-    write_en : In(1), write_slot : In(3), write_data : In(8 * cols)
+    write_en : In(1), write_slot : In(3), below slots
+        A row begins; not again before its last part.
+    write_data : In(8 * cols)
+        The row in equal parts: the first one a cycle after `write_en`, each of the others a cycle after the one before.
     slot : In(3), below slots
-    beat : In(cols / lanes)
-        Bit b alone for beat b, in which lane i serves column `b * lanes + i`.
+    part : In(range(parts))
+    beat : In(cols / lanes / parts)
+        Bit b alone for beat b of the part, in which lane i serves its column `b * lanes + i`.
     data : Out(8 * lanes)
 
     Latency
     -------
-    `data` follows `slot` and `beat` by a cycle. What is written can be read in the next cycle.
+    `data` follows `slot`, `part` and `beat` by a cycle. Part p of a row can be read `2 + p` cycles after `write_en`.
     """
 
-    def __init__(self, slots, cols, lanes):
-        self._slots, self._cols, self._lanes = slots, cols, lanes
+    def __init__(self, slots, cols, lanes, parts):
+        self._slots, self._cols, self._lanes, self._parts = slots, cols, lanes, parts
         super().__init__({"write_en": In(1), "write_slot": In(3), "write_data": In(8 * cols), "slot": In(3),
-                          "beat": In(cols // lanes), "data": Out(8 * lanes)})
+                          "part": In(range(parts)), "beat": In(cols // lanes // parts), "data": Out(8 * lanes)})
 
     @property
     def stamp_key(self):
         """Equal keys mean equal hardware."""
-        return self._slots, self._cols, self._lanes
+        return self._slots, self._cols, self._lanes, self._parts
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.memory = store = memory.Memory(shape=8 * self._cols, depth=self._slots, init=[])
+        width, part_bits = 8 * self._cols // self._parts, len(self.part)
+        m.submodules.memory = store = memory.Memory(shape=width, depth=self._slots << part_bits, init=[])
         write = store.write_port()
-        # The row is wide and there are few: read combinationally, that is from distributed RAM.
+        # The word is short and there are few: read combinationally, that is from distributed RAM.
         read = store.read_port(domain="comb")
-        m.d.comb += [write.en.eq(self.write_en), write.addr.eq(self.write_slot), write.data.eq(self.write_data),
-                     read.addr.eq(self.slot)]
+
+        # No reset: what is on its way is stored.
+        writing, slot = Signal(reset_less=True), Signal(3, reset_less=True)
+        part = Signal(range(self._parts), reset_less=True)
+        with m.If(self.write_en):
+            m.d.sync += [writing.eq(1), slot.eq(self.write_slot), part.eq(0)]
+        with m.Else():
+            m.d.sync += [writing.eq(writing & (part != self._parts - 1)), part.eq(part + 1)]
+        m.d.comb += [write.en.eq(writing), write.addr.eq(Cat(part, slot)),
+                     write.data.eq(self.write_data.word_select(part, width)),
+                     read.addr.eq(Cat(self.part, self.slot))]
+
         register = Signal(8 * self._lanes, reset_less=True)
-        m.d.sync += register.eq(reduce(or_, (
-            Mux(chosen, read.data.word_select(beat, 8 * self._lanes), 0) for beat, chosen in enumerate(self.beat))))
+        beats = [read.data.word_select(beat, 8 * self._lanes) for beat in range(len(self.beat))]
+        m.d.sync += register.eq(beats[0] if len(beats) == 1 else reduce(or_, (
+            Mux(chosen, value, 0) for chosen, value in zip(self.beat, beats, strict=True))))
         m.d.comb += self.data.eq(register)
         return m

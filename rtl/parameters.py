@@ -1,6 +1,6 @@
 """The parameter store: biases, multipliers and shifts of a layer's channels, given to the requantise lanes."""
 
-from amaranth.hdl import Cat, Module, signed, unsigned
+from amaranth.hdl import Cat, Module, Signal, signed, unsigned
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,6 +8,7 @@ from .delay import delayed
 from .interfaces import LoadBus
 from .parameter_plane import ParameterPlane
 from .stamp import place
+from .weights import WeightUnit
 
 __all__ = ["PLANES", "ParameterStore"]
 
@@ -18,7 +19,8 @@ PLANES = 9
 class ParameterStore(wiring.Component):
     """Takes the requantisation parameters of all columns from the load bus and gives those of one beat.
 
-    Rows of a set beyond the shift are ignored. Reset does not change what is stored.
+    Rows of a set beyond the shift are ignored. Reset does not change what is stored. Rows with the same number come at
+    least `WeightUnit.BUS_CYCLES` after each other, unless the weight memory is external.
 
     Parameters
     ----------
@@ -41,7 +43,7 @@ class ParameterStore(wiring.Component):
     Latency
     -------
     The parameters follow `slot` and `beat` by LATENCY cycles. A row that is loaded can be read in the cycle after the
-    next.
+    next, its last columns `BUS_CYCLES - 1` later at most.
     """
 
     LATENCY = 2
@@ -57,23 +59,41 @@ class ParameterStore(wiring.Component):
             "shift": Out(data.ArrayLayout(signed(7), lanes)),
         })
 
+    @staticmethod
+    def _parts(config, beats):
+        """Cycles that a row takes: no more than lie between two rows of a plane. An external memory may give one in
+        each."""
+        most = WeightUnit.BUS_CYCLES if config.weight_memory == "sram" else 1
+        return max(parts for parts in range(1, most + 1) if beats % parts == 0)
+
     def elaborate(self, platform):
         m = Module()
         lanes, config = self._lanes, self._config
-        # The load bus comes from afar and goes to many memories: a register between, with what is decoded.
-        slot, row = delayed(m, self.load.slot, 1), delayed(m, self.load.data, 1)
-        # Many memories are read, too, and much is chosen: one bit a beat.
         beats = config.cols // lanes
-        read_slot, read_beat = delayed(m, self.slot, 1), delayed(m, Cat(self.beat == b for b in range(beats)), 1)
+        parts = self._parts(config, beats)
+        # The load bus comes from afar and goes to many memories: registers between, as many as a part waits for those
+        # before it.
+        part_bits = 8 * config.cols // parts
+        row = Cat(delayed(m, self.load.data.word_select(part, part_bits), 1 + part) for part in range(parts))
+        # Many memories are read, too: decoded a cycle before.
+        read_slot = delayed(m, self.slot, 1)
+        read_part = Signal(range(parts), reset_less=True)
+        read_beat = Signal(beats // parts, reset_less=True)
+        with m.Switch(self.beat):
+            for beat in range(beats):
+                part, within = divmod(beat, beats // parts)
+                with m.Case(beat):
+                    m.d.sync += [read_part.eq(part), read_beat.eq(1 << within)]
         planes = []
         for i in range(PLANES):
-            plane = place(m, f"plane{i}", ParameterPlane(config.parameter_slots, config.cols, lanes), platform)
-            m.d.sync += plane.write_en.eq(self.load.valid & (self.load.destination == self._destination)
-                                          & (self.load.index == i))
+            plane = place(m, f"plane{i}", ParameterPlane(config.parameter_slots, config.cols, lanes, parts), platform)
             m.d.comb += [
-                plane.write_slot.eq(slot),
+                plane.write_en.eq(self.load.valid & (self.load.destination == self._destination)
+                                  & (self.load.index == i)),
+                plane.write_slot.eq(self.load.slot),
                 plane.write_data.eq(row),
                 plane.slot.eq(read_slot),
+                plane.part.eq(read_part),
                 plane.beat.eq(read_beat),
             ]
             planes.append(plane.data)

@@ -126,7 +126,7 @@ class RequantiseLane(wiring.Component):
     LATENCY cycles from the inputs, which belong to each other, to `result`; one a cycle.
     """
 
-    LATENCY = 1 + Rescale.LATENCY + 4
+    LATENCY = 1 + Rescale.LATENCY + 5
 
     def __init__(self, dsps):
         self._dsps = dsps
@@ -154,14 +154,15 @@ class RequantiseLane(wiring.Component):
         shifted = Signal(signed(10), reset_less=True)
         raised = Signal(signed(10), reset_less=True)
         lowered = Signal(signed(8), reset_less=True)
-        sign = rescale.result[-1]
-        fits = rescale.result[8:] == sign.replicate(32 - 8)
-        line = place(m, "clamp_line", DelayMemory(24, rescaled + 1), platform)
+        # A cycle to find out whether those are enough.
+        fits = delayed(m, rescale.result[8:] == rescale.result[-1].replicate(32 - 8), 1)
+        low, sign = delayed(m, rescale.result[:9], 1), delayed(m, rescale.result[-1], 1)
+        line = place(m, "clamp_line", DelayMemory(24, rescaled + 2), platform)
         m.d.comb += line.d.eq(Cat(self.zero_point, self.minimum, self.maximum))
         zero_point, minimum, maximum = (line.q.word_select(i, 8).as_signed() for i in range(3))
         minimum, maximum = delayed(m, minimum, 1), delayed(m, maximum, 2)
         m.d.sync += [
-            narrow.eq(Mux(fits, rescale.result[:9], Cat((~sign).replicate(8), sign))),
+            narrow.eq(Mux(fits, low, Cat((~sign).replicate(8), sign))),
             shifted.eq(narrow + zero_point),
             raised.eq(Mux(shifted < minimum, minimum, shifted)),
             lowered.eq(Mux(raised > maximum, maximum, raised)),

@@ -1,12 +1,12 @@
 """Tags on their way: each waits for the work that it closes."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from .isa import SEMAPHORE_BITS, TABLE, Opcode
-from .waits import SemaphoreLayout, reached
+from .waits import SemaphoreLayout, SemaphoreWait
 
 __all__ = ["TAG_BITS", "TAG_QUEUE_DEPTH", "TagLayout", "TagQueue"]
 
@@ -44,10 +44,11 @@ class TagQueue(wiring.Component):
 
     Latency
     -------
-    The snapshot comes 1 cycle after the semaphore reached the count; at best one every second cycle.
+    The snapshot comes 2 cycles after the semaphore reached the count; at best one every third cycle.
     """
 
     def __init__(self, config):
+        self._config = config
         super().__init__({"push": In(stream.Signature(TagLayout())), "semaphores": In(SemaphoreLayout(config)),
                           "snapshot": Out(1), "tag": Out(TAG_BITS), "empty": Out(1)})
 
@@ -55,9 +56,11 @@ class TagQueue(wiring.Component):
         m = Module()
         m.submodules.fifo = fifo = SyncFIFOBuffered(width=TagLayout().size, depth=TAG_QUEUE_DEPTH)
         head = data.View(TagLayout(), fifo.r_data)
-        met = Signal()
-        m.d.sync += met.eq(fifo.r_rdy & ~met & reached(self.semaphores, head.unit, head.count))
+        m.submodules.wait = wait = SemaphoreWait(self._config)
+        met = wait.met
         m.d.comb += [
+            wait.unit.eq(head.unit), wait.count.eq(head.count), wait.semaphores.eq(self.semaphores),
+            wait.restart.eq(~fifo.r_rdy | met),
             fifo.w_data.eq(self.push.payload),
             fifo.w_en.eq(self.push.valid),
             self.push.ready.eq(fifo.w_rdy),

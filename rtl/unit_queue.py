@@ -42,8 +42,8 @@ class UnitQueue(wiring.Component):
 
     Latency
     -------
-    An instruction is offered 3 cycles after its push, or a cycle after the semaphores reached its waits. One is issued
-    every third cycle.
+    An instruction is offered 4 cycles after its push, or 2 after the semaphores reached its waits. One is issued every
+    fourth cycle.
     """
 
     def __init__(self, config):

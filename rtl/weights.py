@@ -43,9 +43,10 @@ class WeightUnit(wiring.Component):
     Latency
     -------
     An instruction's first row is asked for 2 cycles after its issue; instructions of two rows or more follow each other
-    without a lost cycle. A row from on-chip memory is delivered, the last one with `retire`, DELIVERY cycles after it
-    is asked for: to the FIFO in that cycle, to `load` in the next. The stores behind `load` must have it when the first
-    instruction that waited for `retire` is offered, three cycles after it.
+    without a lost cycle, but one for `load` is followed after `BUS_CYCLES` at the earliest. A row from on-chip memory
+    is delivered, the last one with `retire`, DELIVERY cycles after it is asked for: to the FIFO in that cycle, to
+    `load` in the next. The stores behind `load` must have it when the first instruction that waited for `retire` is
+    offered, four cycles after it.
     """
 
     #: Rows asked for and not yet delivered: one a cycle over a memory latency of as many cycles.
@@ -53,6 +54,8 @@ class WeightUnit(wiring.Component):
     #: Instructions whose rows are outstanding.
     INSTRUCTIONS = 8
     DELIVERY = 2 + WeightMemory.LATENCY
+    #: Cycles from an instruction for the load bus to the next, at least: `ParameterStore` takes so long for a row.
+    BUS_CYCLES = 4
 
     def __init__(self, config):
         self._config = config
@@ -74,12 +77,14 @@ class WeightUnit(wiring.Component):
         new = {name: field(issue.payload.word, Opcode.READ_WEIGHTS, name)
                for name in ("destination", "slot", "address", "count")}
         # Known when it arrives, for much depends on whether it is taken.
-        empty = Signal()
+        empty, single = Signal(), Signal()
         with m.If(waiting.arriving.ready):
-            m.d.sync += empty.eq(field(waiting.arriving.payload.word, Opcode.READ_WEIGHTS, "count") == 0)
+            count = field(waiting.arriving.payload.word, Opcode.READ_WEIGHTS, "count")
+            m.d.sync += [empty.eq(count == 0), single.eq(count == 1)]
 
         # What the rows of each instruction are for, on the way from the side that asks to the side that delivers.
-        purpose_layout = data.StructLayout({"destination": 2, "slot": 3, "last": COUNT_BITS})
+        # `single`: it has one row; of others `before_last` is the index of the last but one.
+        purpose_layout = data.StructLayout({"destination": 2, "slot": 3, "single": 1, "before_last": COUNT_BITS})
         m.submodules.purposes = purposes = fifo.SyncFIFOBuffered(width=purpose_layout.size, depth=self.INSTRUCTIONS)
         purpose = data.View(purpose_layout, purposes.r_data)
         # Its output register may be empty while rows wait behind it, hence one place more than are ever taken.
@@ -90,17 +95,23 @@ class WeightUnit(wiring.Component):
         # `left` counts down from two less than the rows, so that its sign bit alone tells the last one.
         address, left = Signal(ADDRESS_BITS), Signal(signed(COUNT_BITS + 1))
         room, outstanding = Signal(range(places + 1), init=places), Signal(range(self.OUTSTANDING + 1))
+        away = Signal(range(self.BUS_CYCLES))
         wanted, asked, last_asked, idle, accepted, delivered, taken = (Signal(name=name) for name in (
             "wanted", "asked", "last_asked", "idle", "accepted", "delivered", "taken"))
         m.d.comb += [
             wanted.eq(busy & inside & ((room != 0) | ~to_array) & (outstanding != self.OUTSTANDING)),
             last_asked.eq(asked & left[-1]),
             idle.eq(~busy & (outstanding == 0)),
-            issue.ready.eq(Mux(empty, idle, (~busy | last_asked) & purposes.w_rdy)),
+            issue.ready.eq(Mux(empty, idle, (~busy | last_asked) & purposes.w_rdy & ~away.any())),
             accepted.eq(issue.valid & issue.ready),
             purposes.w_en.eq(accepted & ~empty),
-            purposes.w_data.eq(Cat(new["destination"], new["slot"], (new["count"] - 1)[:COUNT_BITS])),
+            purposes.w_data.eq(Cat(new["destination"], new["slot"], single, (new["count"] - 2)[:COUNT_BITS])),
         ]
+        # Cycles in which no instruction follows one for the bus.
+        with m.If(accepted & ~empty & (new["destination"] != Destination.ARRAY)):
+            m.d.sync += away.eq(self.BUS_CYCLES - 1)
+        with m.Elif(away.any()):
+            m.d.sync += away.eq(away - 1)
         with m.If(asked):
             m.d.sync += [address.eq(address + 1), inside.eq(address != config.weight_memory_rows - 1),
                          left.eq(left - 1), busy.eq(~last_asked)]
@@ -124,10 +135,12 @@ class WeightUnit(wiring.Component):
 
         # Delivering.
         index = Signal(COUNT_BITS)
-        last_delivered = Signal()
-        m.d.comb += last_delivered.eq(delivered & (index == purpose.last))
+        is_first, is_last, last_delivered = Signal(init=1), Signal(), Signal()
+        m.d.comb += last_delivered.eq(delivered & (is_last | (is_first & purpose.single)))
         with m.If(delivered):
-            m.d.sync += index.eq(Mux(last_delivered, 0, index + 1))
+            # Whether the next row is the last is known before it comes.
+            m.d.sync += [index.eq(Mux(last_delivered, 0, index + 1)), is_first.eq(last_delivered),
+                         is_last.eq(~last_delivered & (index == purpose.before_last))]
         m.d.comb += [
             purposes.r_en.eq(last_delivered),
             tile_fifo.w_en.eq(delivered & (purpose.destination == Destination.ARRAY)),

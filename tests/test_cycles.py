@@ -291,7 +291,7 @@ def test_timeline():
         (0, Unit.WEIGHT, 7), (2, Unit.MATRIX, 3), (3, Unit.ACTIVATION, 3), (6, Unit.MATRIX, None)]
     assert weights.dispatched < weights.start < weights.end < first.end < activate.start < activate.end
     assert first.opcode is Opcode.MATRIX_MULTIPLY
-    assert timing.snapshots[1][1]["cycles"] == activate.end + 3
+    assert timing.snapshots[1][1]["cycles"] == activate.end + 4
 
 
 def test_programs_without_an_end_are_refused():

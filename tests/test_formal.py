@@ -89,9 +89,9 @@ class TagQueueSpec(Elaboratable):
 
 @pytest.mark.parametrize("spec", [UnitQueueSpec, TagQueueSpec])
 def test_holds_from_reset(spec):
-    prove(spec(), mode="bmc", depth=14)
+    prove(spec(), mode="bmc", depth=18)
 
 
 @pytest.mark.parametrize("spec", [UnitQueueSpec, TagQueueSpec])
 def test_is_not_vacuous(spec):
-    prove(spec(), mode="cover", depth=24)
+    prove(spec(), mode="cover", depth=30)

@@ -24,6 +24,9 @@ from vendor import netlist
 
 pytestmark = pytest.mark.fpga
 
+# Those that share the netlist run in one process, beside the one that routes it.
+netlist_group = pytest.mark.xdist_group("netlist")
+
 BOARD = BOARDS["icebreaker"]
 
 
@@ -58,6 +61,7 @@ def test_the_bitstream_and_its_report(tmp_path, monkeypatch):
     assert b"\x7e\xaa\x99\x7e" in (tmp_path / "out" / "top.bin").read_bytes()[:64]
 
 
+@netlist_group
 def test_an_inference_is_the_models_in_the_models_cycles(driver, digits):
     graph = load(digits / "digits.tflite")
     program = compile_graph(graph, BOARD.config)
@@ -73,6 +77,7 @@ def test_an_inference_is_the_models_in_the_models_cycles(driver, digits):
     assert board.counters == due.counters and board.layer_counters == due.layer_counters
 
 
+@netlist_group
 def test_a_random_program_leaves_what_the_model_leaves(driver):
     program, ends = random_program(BOARD.config, 1), []
     for device in driver, Driver(CycleDevice(BOARD.config), BOARD.config):

@@ -100,7 +100,7 @@ def test_tags_wait_for_the_work_before_them():
     assert outcome == HALTED
     assert [tag for _, tag in bench.snapshots] == [0, 1, 2, 3, 4, 5, 15]
     for (cycle, _), (retired, _) in zip(bench.snapshots[:6], bench.retired[Unit.MATRIX]):
-        assert cycle == retired + 3
+        assert cycle == retired + 4
     # The tag of a unit without work waits only for the tags before it.
     assert bench.snapshots[6][0] < bench.retired[Unit.MATRIX][6][0]
 
@@ -124,8 +124,8 @@ def test_first_instruction():
         await bench.until_stopped(context)
 
     bench.simulate(testbench)
-    # 11 cycles to dispatch and 3 through the queue.
-    assert bench.started[Unit.HOST] == [(begun[0] + 14, 990)]
+    # 11 cycles to dispatch and 4 through the queue.
+    assert bench.started[Unit.HOST] == [(begun[0] + 15, 990)]
 
 
 def test_illegal_instruction_is_a_precise_fault():

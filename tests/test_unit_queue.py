@@ -78,7 +78,7 @@ def test_depth_of_the_queue():
     simulate(testbench)
 
 
-def test_issues_every_third_cycle():
+def test_issues_every_fourth_cycle():
     async def testbench(context, dut):
         for pc in range(CONFIG.queue_depth + 1):
             await push(context, dut, pc, word(Opcode.VECTOR))
@@ -89,7 +89,7 @@ def test_issues_every_third_cycle():
             if context.get(dut.issue.valid):
                 cycles.append(cycle)
             await context.tick()
-        assert cycles == [0, 3, 6, 9]
+        assert cycles == [0, 4, 8]
 
     simulate(testbench)
 
@@ -108,7 +108,7 @@ def test_waits():
             assert context.get(dut.blocked_by) == Unit.HOST
             assert (context.get(dut.waiting), context.get(dut.pc)) == (1, 7)
         context.set(dut.semaphores[Unit.HOST], 3)
-        assert await idle_until_offered(context, dut) == 1
+        assert await idle_until_offered(context, dut) == 2
         assert context.get(dut.blocked_by) == 0
 
     simulate(testbench)
@@ -121,7 +121,7 @@ def test_second_wait_blocks():
         assert context.get(dut.blocked_by) == Unit.MATRIX
         assert not context.get(dut.issue.valid)
         context.set(dut.semaphores[Unit.MATRIX], 1)
-        assert await idle_until_offered(context, dut) == 1
+        assert await idle_until_offered(context, dut) == 2
 
     simulate(testbench)
 
@@ -129,7 +129,7 @@ def test_second_wait_blocks():
 def test_latency_of_an_empty_queue():
     async def testbench(context, dut):
         await push(context, dut, 0, word(Opcode.ACTIVATE))
-        assert 1 + await idle_until_offered(context, dut) == 3
+        assert 1 + await idle_until_offered(context, dut) == 4
 
     simulate(testbench)
 

@@ -3,6 +3,7 @@
 from systolith.rtl.fetch import Fetch
 from systolith.rtl.isa import Opcode
 from systolith.rtl.tag_queue import TAG_QUEUE_DEPTH
+from systolith.rtl.waits import SemaphoreWait
 
 __all__ = ["Dispatch", "TagQueue"]
 
@@ -57,7 +58,7 @@ class TagQueue:
             while (met := self._semaphores.met(instruction.operands[0], count)) is None:
                 yield
             head = max(pushed + 1, self.snapshots[-1] if self.snapshots else 0) + 1
-            self.snapshots.append(max(head + 1, met))
+            self.snapshots.append(max(head + SemaphoreWait.LATENCY, met))
 
 
 class Dispatch:
@@ -100,7 +101,7 @@ class Dispatch:
                 dispatched[unit] += work
                 go_on()
             else:
-                cycle = max(head + 1, self._met(*instruction.wait0), self._met(*instruction.wait1))
+                cycle = max(head + SemaphoreWait.LATENCY, self._met(*instruction.wait0), self._met(*instruction.wait1))
                 if instruction.opcode is Opcode.INTERRUPT:
                     cycle = self._transmitter.send(cycle + 1, _INTERRUPT_BYTES) + 1
                 elif instruction.opcode is Opcode.TAG:
@@ -109,11 +110,11 @@ class Dispatch:
                     self._tags.push(instruction, dispatched[unit], cycle)
             head = cycle + 2
 
-        # Halt, at `cycle` at the earliest, sees one cycle late that everything before it is done; the sequencer sees it
-        # in the next.
+        # Halt, at `cycle` at the earliest, sees two cycles late that everything before it is done; the sequencer sees
+        # that in the next.
         ends = [*self._queues.values(), self._tags]
         known(lambda: all(end.settled for end in ends) or None)
-        return 1 + max(cycle, *(self._met(*done) for done in dispatched.items()), *(end.drained + 1 for end in ends))
+        return 1 + max(cycle, *(self._met(*done) for done in dispatched.items()), *(end.drained + 2 for end in ends))
 
     def _met(self, unit, count):
         return self._known(lambda: self._semaphores.met(unit, count)) if count else 0

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from systolith.rtl.errors import UserError
 from systolith.rtl.isa import CONFIG, FIELDS_HEAD, INSTRUCTION_BYTES, TABLE, Opcode, Unit
-from systolith.rtl.waits import units
+from systolith.rtl.waits import SemaphoreWait, units
 
 __all__ = ["CycleModelError", "Instruction", "Registers", "Semaphores", "read_program"]
 
@@ -131,7 +131,7 @@ class Semaphores:
     """
 
     #: Cycles from a retire pulse to the first in which a wait for it is met: a register, the semaphore, `rtl.waits`.
-    LATENCY = 3
+    LATENCY = 2 + SemaphoreWait.LATENCY
 
     def __init__(self, config):
         self.retired = {unit: [] for unit in units(config)}

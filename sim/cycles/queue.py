@@ -4,8 +4,11 @@ Every instruction passes here, so that a comparison stands where `max` would be 
 """
 
 from systolith.rtl.isa import Opcode
+from systolith.rtl.waits import SemaphoreWait
 
 __all__ = ["UnitQueue"]
+
+_WAITS = SemaphoreWait.LATENCY
 
 
 class UnitQueue:
@@ -70,8 +73,8 @@ class UnitQueue:
             loads.append((cycle if cycle > self._left else self._left) + 1)
         instruction = self._held
         _, opcode, _, _, wait0, wait1, _ = instruction
-        # Waits are looked at in the cycle after the load and met in the next at the earliest.
-        left = loads[-1] + 2
+        # Waits are looked at from the cycle after the load on.
+        left = loads[-1] + 1 + _WAITS
         if wait0[0] or wait1[0]:
             left = self._wait(wait0, wait1, left)
             if left is None:
@@ -91,7 +94,7 @@ class UnitQueue:
         met0, met1 = met0 if met0 > earliest else earliest, met1 if met1 > earliest else earliest
         if self.blocked:
             # Until then the chip names the first that is not met.
-            held = earliest - 1
+            held = earliest - _WAITS
             self.blocked(wait0[0], held, met0)
             self.blocked(wait1[0], max(held, met0), met1)
         return met0 if met0 > met1 else met1

@@ -161,6 +161,7 @@ class WeightPath:
                         first, delivery, rows = memory.read(self._ask, count)
                         self._ask, self._delivered = first + rows, delivery + rows - 1
                         count -= rows
+                    self._ask = max(self._ask, start + 1 + WeightUnit.BUS_CYCLES)
                 end = self._delivered
                 memory.end(start, end)
             queue.retire(instruction, start, end)
