@@ -120,10 +120,10 @@ class UnifiedBuffer(wiring.Component):
     def _write(self, m, ports):
         """Chooses a write, and in the next cycle spreads it over the banks."""
         cols = self._config.cols
-        layout = data.StructLayout({"address": ADDRESS_BITS, "lanes": 8 * cols, "count": range(cols + 1)})
+        layout = data.StructLayout({"address": ADDRESS_BITS, "lanes": 8 * cols, "enables": cols})
 
         def arriving(write):
-            return Cat(write.address, write.data, write.count)
+            return Cat(write.address, write.data, *(i < write.count for i in range(cols)))
 
         # The activation unit leaves the cycle after its write free: there goes the write of the vector unit that it
         # held up. Who writes is found out a cycle ahead, one bit each.
@@ -152,7 +152,7 @@ class UnifiedBuffer(wiring.Component):
         offset = delayed(m, address[:self._offset_bits], 1)
         bytes_, enables = (Signal(width * len(ports), name=name, reset_less=True)
                            for name, width in (("bytes", 8), ("enables", 1)))
-        m.d.sync += [bytes_.eq(lanes), enables.eq(Cat(i < chosen.count for i in range(cols)))]
+        m.d.sync += [bytes_.eq(lanes), enables.eq(chosen.enables)]
         bytes_ = delayed(m, _rotate(m, bytes_, offset, -8), 1)
         enables = delayed(m, _rotate(m, enables, offset, -1), 1)
         self._address(m, ports, address)

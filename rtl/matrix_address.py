@@ -7,6 +7,7 @@ from amaranth.lib.wiring import Component, In, Out, connect, flipped
 from .config import ADDRESS_BITS
 from .interfaces import PC_BITS, IssueLayout, field
 from .isa import CONFIG, TABLE, Fault, Opcode, Unit
+from .loop_address import LoopAddress
 from .loop_nest import LoopNest
 from .stream_register import StreamRegister
 
@@ -103,13 +104,12 @@ class MatrixAddress(Component):
             Signal(name=name) for name in ("running", "vector", "switch", "accumulate"))
         pc = Signal(PC_BITS, reset_less=True)
         m.submodules.loops = loops = LoopNest([14, 14, 16, 16])
-        x_stride, address, y_address, pass0_address, pass1_address = (
-            Signal(ADDRESS_BITS, name=name, reset_less=True)
-            for name in ("x_increment", "address", "y_address", "pass0_address", "pass1_address"))
+        m.submodules.read = read = LoopAddress()
+        x_stride = Signal(ADDRESS_BITS, name="x_increment", reset_less=True)
         row_start = Signal(14, reset_less=True)
         row = Signal(15, reset_less=True)
 
-        x_last, pass_last, pass0_last, last = loops.ends
+        _, pass_last, _, last = loops.ends
         # Whether a step is made is in a register, for it moves all loops: a request that is made when the one before
         # is not taken waits in `spare`.
         step, spare_valid = Signal(), Signal()
@@ -119,27 +119,10 @@ class MatrixAddress(Component):
             self.moving.eq(take | step | (self.issue.valid & self.issue.ready)),
         ]
 
-        next_y, next_pass0, next_pass1 = (
-            Signal(ADDRESS_BITS, name=name) for name in ("next_y", "next_pass0", "next_pass1"))
-        m.d.comb += [
-            next_y.eq(y_address + settings["y_stride"]),
-            next_pass0.eq(pass0_address + settings["pass0_stride"]),
-            next_pass1.eq(pass1_address + settings["pass1_stride"]),
-        ]
         with m.If(step):
-            m.d.sync += [address.eq(address + x_stride), row.eq(row + 1), switch.eq(0)]
-            with m.If(x_last):
-                m.d.sync += [address.eq(next_y), y_address.eq(next_y)]
+            m.d.sync += [row.eq(row + 1), switch.eq(0)]
             with m.If(pass_last):
-                m.d.sync += [
-                    row.eq(row_start), address.eq(next_pass0), y_address.eq(next_pass0), pass0_address.eq(next_pass0),
-                    accumulate.eq(1), switch.eq(1),
-                ]
-            with m.If(pass0_last):
-                m.d.sync += [
-                    address.eq(next_pass1), y_address.eq(next_pass1), pass0_address.eq(next_pass1),
-                    pass1_address.eq(next_pass1),
-                ]
+                m.d.sync += [row.eq(row_start), accumulate.eq(1), switch.eq(1)]
             with m.If(last):
                 m.d.sync += running.eq(0)
 
@@ -165,12 +148,15 @@ class MatrixAddress(Component):
             loops.counts.of1.eq(convolve["y_count"]),
             loops.counts.of2.eq(settings["pass0_count"]), loops.counts.of3.eq(settings["pass1_count"]),
         ]
+        m.d.comb += [
+            read.start.eq(loops.start), read.step.eq(step), read.ends.eq(loops.ends),
+            read.origin.eq(Mux(is_convolve, convolve["ub_address"], multiply["ub_address"])),
+            read.strides.eq(Cat(x_stride, *(settings[f"{name}_stride"] for name in ("y", "pass0", "pass1")))),
+        ]
         with m.If(loops.start):
-            start = Mux(is_convolve, convolve["ub_address"], multiply["ub_address"])
             acc_address = Mux(is_convolve, convolve["acc_address"], multiply["acc_address"])
             m.d.sync += [
                 running.eq(1), pc.eq(ahead.pc),
-                *(signal.eq(start) for signal in (address, y_address, pass0_address, pass1_address)),
                 row_start.eq(acc_address), row.eq(acc_address),
             ]
             m.d.sync += [vector.eq(~empty), switch.eq(~empty & (is_convolve | multiply["switch"]))]
@@ -180,13 +166,13 @@ class MatrixAddress(Component):
                 m.d.sync += [accumulate.eq(multiply["accumulate"]), x_stride.eq(multiply["stride"])]
 
         fault = Signal(4)
-        with m.If(vector & (address > self.config.unified_buffer_bytes - self.config.rows)):
+        with m.If(vector & (read.address > self.config.unified_buffer_bytes - self.config.rows)):
             m.d.comb += fault.eq(Fault.UNIFIED_BUFFER_RANGE)
         with m.Elif(vector & (row >= self.config.accumulator_depth)):
             m.d.comb += fault.eq(Fault.ACCUMULATOR_RANGE)
         made, spare = (Signal(RequestLayout(self.config), name=name, reset_less=True) for name in ("made", "spare"))
         m.d.comb += [
-            made.vector.eq(vector), made.switch.eq(switch), made.address.eq(address), made.row.eq(row),
+            made.vector.eq(vector), made.switch.eq(switch), made.address.eq(read.address), made.row.eq(row),
             made.accumulate.eq(accumulate), made.last.eq(last), made.fault.eq(fault), made.pc.eq(pc),
         ]
         with m.If(~self.request.valid | self.request.ready):

@@ -2,7 +2,7 @@
 
 import struct
 
-from amaranth.hdl import Cat, Const, Module, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.crc import catalog
 from amaranth.lib.wiring import In, Out
@@ -99,7 +99,7 @@ class PacketTransmitter(wiring.Component):
         # INFO, STATUS and TAGS are sent by words. From one load to the next are the registers of the index, the tag
         # memory and two multiplexers, so that a word takes five cycles.
         content = Signal(Content)
-        index = Signal(range(1 + len(COUNTERS)))
+        index, is_last_tag = Signal(range(1 + len(COUNTERS))), Signal()
         table, word = Signal(32), Signal(32)
         info = pack_fields(INFO, {"magic": MAGIC, "protocol": PROTOCOL, "rows": self._config.rows,
                                   "cols": self._config.cols, "digest": self._config.digest()})
@@ -135,11 +135,10 @@ class PacketTransmitter(wiring.Component):
                     m.d.sync += table.eq(tag_word)
             m.d.sync += self.tags.en.eq(content == Content.TAGS)  # in time for the first word, as a header lasts
             m.d.sync += late.eq(delayed(m, load, 3))
-        with m.If(load):
-            m.d.sync += word.eq(table)
         with m.If(load if compact else delayed(m, load, 1)):
-            m.d.sync += index.eq(index + 1)
-            with m.If((content == Content.TAGS) & (index == len(COUNTERS) - 1)):
+            m.d.sync += [index.eq(index + 1),
+                         is_last_tag.eq((content == Content.TAGS) & (index == len(COUNTERS) - 2))]
+            with m.If(is_last_tag):
                 m.d.sync += [index.eq(0), tag.eq(tag + 1)]
 
         head = Signal(32 + request.number.shape().width)
@@ -172,7 +171,7 @@ class PacketTransmitter(wiring.Component):
         m.d.comb += [port.eq(delayed(m, value, stages)) for port, value in (
             (reader.start, begins), (reader.address, request.address), (reader.count, request.count))]
 
-        with m.FSM():
+        with m.FSM() as state:
             with m.State("IDLE"):
                 m.d.comb += [
                     self.packet.ready.eq(1),
@@ -187,7 +186,7 @@ class PacketTransmitter(wiring.Component):
                     left.eq(request.count),
                     content.eq(request.content),
                     tag.eq(request.address),
-                    index.eq(0), phase.eq(0), last_phase.eq(0),
+                    index.eq(0), is_last_tag.eq(0), phase.eq(0), last_phase.eq(0),
                 ]
                 if compact:
                     with m.If(request.content == Content.STATUS):
@@ -225,10 +224,7 @@ class PacketTransmitter(wiring.Component):
                 m.d.comb += [byte.eq(word[:8]), valid.eq(~(late & last_phase)), covered.eq(1)]
                 with m.If(taken):
                     m.d.sync += [*next_phase(), left.eq(left - 1)]
-                    with m.If(last_phase):
-                        m.d.comb += load.eq(1)
-                    with m.Else():
-                        m.d.sync += word.eq(word[8:])
+                    m.d.comb += load.eq(last_phase)
                     with m.If(left == 1):
                         m.d.sync += [phase.eq(0), last_phase.eq(0)]
                         m.next = "CRC"
@@ -243,4 +239,8 @@ class PacketTransmitter(wiring.Component):
             with m.State("DRAIN"), m.If(gone):
                 m.d.comb += self.sent.eq(1)
                 m.next = "IDLE"
+
+        # The next word with `load`; that one is taken in other cycles of HEAD, too, does not matter.
+        with m.If(taken):
+            m.d.sync += word.eq(Mux(state.ongoing("HEAD") | last_phase, table, word[8:]))
         return m

@@ -48,7 +48,10 @@ class RoundingShift(wiring.Component):
         # Cycle 1: what makes a shift round so, that is half of its last place, less one if the value is negative:
         # `below` is the half less one, and a carry into the sum gives the one back. Cycle 2: the sum.
         right = delayed(m, self.right, 2)
-        below = register("below", 30, Cat(self.right > i + 1 for i in range(30)))
+        # Bit i is `right >= i + 2`, by eights and by ones.
+        by_eights, by_ones = [self.right[3:] > i for i in range(4)], [self.right[:3] >= i for i in range(8)]
+        below = register("below", 30, Cat(
+            by_eights[i // 8] | ((self.right[3:] == i // 8) & by_ones[i % 8]) for i in range(2, 32)))
         carry = register("carry", 1, (self.right != 0) & ~self.value[-1])
         value = delayed(m, self.value, 1)
         nudged = register("nudged", signed(33), (Cat(Const(1, 1), value).as_signed() + Cat(carry, below)) >> 1)

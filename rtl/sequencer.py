@@ -1,5 +1,8 @@
 """The sequencer: runs a program from its first instruction to Halt or to a fault."""
 
+from functools import reduce
+from operator import or_
+
 from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -88,15 +91,17 @@ class Sequencer(wiring.Component):
         run, reset, run_address = (delayed(m, value, 2) for value in (self.run, self.reset, self.run_address))
         retire, active = Signal(len(self.units)), Signal(len(self.units))
         # What ends a program. Only while it counts: the units and dispatch show it a little longer, until `clear`.
-        halt, stream_fault = Signal(), Signal(4)
-        faults = [(delayed(m, unit.fault_pc, 1), Signal(4, name=f"fault_{i}"), Signal(name=f"failed_{i}"))
-                  for i, unit in enumerate(self.units)]
+        # One bit each, at most one of which is set. A unit's fault is always of an older instruction than what is at
+        # dispatch.
+        sources = [(unit.fault, unit.fault_pc) for unit in self.units] + [(dispatch.fault, dispatch.pc)]
+        faults = [delayed(m, fault, 1) for fault, _ in sources]
+        pcs = [delayed(m, pc, 1) for _, pc in sources]
+        failing = Cat(fault != Fault.NONE for fault, _ in sources)
+        failed, halt = Signal(len(sources)), Signal()
         m.d.sync += [
             retire.eq(Cat(unit.retire for unit in self.units)), active.eq(Cat(unit.active for unit in self.units)),
-            halt.eq(dispatch.halt & self.counts), stream_fault.eq(Mux(self.counts, dispatch.fault, 0)),
-            *(fault.eq(unit.fault) for unit, (_, fault, _) in zip(self.units, faults, strict=True)),
-            *(failed.eq(self.counts & (unit.fault != Fault.NONE))
-              for unit, (_, _, failed) in zip(self.units, faults, strict=True)),
+            failed.eq(Mux(self.counts, failing & -failing, 0)),
+            halt.eq(dispatch.halt & self.counts & ~failing.any()),
             progress.eq(active.any() | dispatch.progress),
         ]
         m.d.comb += [
@@ -109,10 +114,11 @@ class Sequencer(wiring.Component):
             self.tag.eq(dispatch.tag),
         ]
 
-        def stop(fault, pc):
-            state = State.HALTED if fault is Fault.NONE else State.FAULTED
-            m.d.sync += [self.state.eq(state), running.eq(0), self.fault.eq(fault), self.fault_pc.eq(pc),
-                         self.stopped.eq(1)]
+        deadlock, stops = Signal(), Signal()
+        m.d.comb += [deadlock.eq(watchdog.deadlock & self.counts & ~failed.any() & ~halt),
+                     stops.eq(failed.any() | halt | deadlock)]
+        ends = [*zip(failed, faults, pcs), (deadlock, Fault.DEADLOCK, watchdog.pc)]
+        fault, pc = (reduce(or_, (Mux(end[0], end[which], 0) for end in ends)) for which in (1, 2))
 
         m.d.sync += self.stopped.eq(0)
         with m.If(reset):
@@ -120,14 +126,7 @@ class Sequencer(wiring.Component):
         with m.Elif(~running), m.If(run):
             m.d.sync += [self.state.eq(State.RUNNING), running.eq(1), self.fault.eq(Fault.NONE), self.fault_pc.eq(0),
                          fetch.address.eq(run_address)]
-        # A unit's fault is always of an older instruction than what is at dispatch.
-        for pc, fault, failed in faults:
-            with m.Elif(failed):
-                stop(fault, pc)
-        with m.Elif(stream_fault != 0):
-            stop(stream_fault, dispatch.pc)
-        with m.Elif(halt):
-            stop(Fault.NONE, 0)
-        with m.Elif(watchdog.deadlock & self.counts):
-            stop(Fault.DEADLOCK, watchdog.pc)
+        with m.Elif(stops):
+            m.d.sync += [self.state.eq(Mux(halt, State.HALTED, State.FAULTED)), running.eq(0), self.fault.eq(fault),
+                         self.fault_pc.eq(pc), self.stopped.eq(1)]
         return m

@@ -8,6 +8,7 @@ from .config import ADDRESS_BITS
 from .delay import delayed
 from .interfaces import PC_BITS, IssueLayout, field
 from .isa import CONFIG, TABLE, Function, Opcode, Unit
+from .loop_address import LoopAddress
 from .loop_nest import LoopNest
 
 __all__ = ["SettingsLayout", "StepLayout", "VectorAddress"]
@@ -114,12 +115,11 @@ class VectorAddress(wiring.Component):
         columns = Signal(range(config.cols + 1), reset_less=True)
         write_limit = Signal(ADDRESS_BITS, reset_less=True)
 
-        # The four loops, innermost first. `addresses[i]` is where the current round of loop i began; addresses[0] is
-        # read.
+        # The four loops, innermost first.
         counts = (settings.tap0_count, settings.tap1_count, settings.x_count, start["y_count"])
         strides = (settings.tap0_stride, settings.tap1_stride, settings.x_stride, settings.y_stride)
         m.submodules.loops = loops = LoopNest([_COUNT_BITS] * 4)
-        addresses = [Signal(ADDRESS_BITS, name=f"address_{i}", reset_less=True) for i in range(4)]
+        m.submodules.read = read = LoopAddress()
         tap1, first = Signal(range(config.vector_kernel_rows)), Signal()
         last, last_x = Signal(), Signal()
         m.d.comb += [last.eq(loops.ends[1]), last_x.eq(loops.ends[2])]
@@ -141,27 +141,20 @@ class VectorAddress(wiring.Component):
         advance, out_of_range = Signal(), Signal()
         m.d.comb += [
             advance.eq(walking & ~spare_valid),
-            out_of_range.eq((addresses[0] > config.unified_buffer_bytes - config.cols)
+            out_of_range.eq((read.address > config.unified_buffer_bytes - config.cols)
                             | (output & (write_address > write_limit))),
             token_valid.eq(advance & (empty | ~out_of_range)),
             token.read.eq(~empty), token.first.eq(first), token.last.eq(last & ~empty),
             token.output.eq(output & ~empty), token.retire.eq(empty | loops.ends[3]), token.tap1.eq(tap1),
-            token.read_address.eq(addresses[0]), token.write_address.eq(write_address),
+            token.read_address.eq(read.address), token.write_address.eq(write_address),
             self.running.eq(taken | walking | head_valid | spare_valid),
             self.issue.ready.eq(~self.running & ~self.fault),
         ]
 
-        # What an address goes on from, or 0 and where it begins: all that is chosen, is chosen before the adder. Two
-        # halves of the choice, of as many inputs as a look-up table has; a loop ends only where those within it do.
-        def chosen(values):
-            return Mux(loops.ends[0], Mux(loops.ends[1], 0, values[1]), values[0]) | Mux(
-                loops.ends[1], Mux(loops.ends[2], values[3], values[2]), 0)
-
-        next_address = Signal(ADDRESS_BITS)
-        m.d.comb += next_address.eq(Mux(taken, start["in_address"], chosen(addresses)) + Mux(taken, 0, chosen(strides)))
-        for i in range(4):
-            with m.If(taken | (advance & (loops.ends[i - 1] if i else 1))):
-                m.d.sync += addresses[i].eq(next_address)
+        m.d.comb += [
+            read.start.eq(taken), read.origin.eq(start["in_address"]), read.step.eq(advance),
+            read.ends.eq(loops.ends), read.strides.eq(Cat(strides)),
+        ]
 
         # A cycle later: whether one is taken is known late. Its counts have been there for longer.
         m.d.sync += taken.eq(self.issue.valid & self.issue.ready)

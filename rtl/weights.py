@@ -71,6 +71,8 @@ class WeightUnit(wiring.Component):
         m = Module()
         config = self._config
         places = config.weight_fifo_tiles * config.rows
+        # On-chip memory answers before there are many questions.
+        external = config.weight_memory == "external"
         m.submodules.register = waiting = StreamRegister(IssueLayout())
         wiring.connect(m, wiring.flipped(self.unit.issue), waiting.arriving)
         issue = waiting.kept
@@ -94,15 +96,18 @@ class WeightUnit(wiring.Component):
         busy, inside, to_array, stopped = (Signal(name=name) for name in ("busy", "inside", "to_array", "stopped"))
         # `left` counts down from two less than the rows, so that its sign bit alone tells the last one.
         address, left = Signal(ADDRESS_BITS), Signal(signed(COUNT_BITS + 1))
-        room, outstanding = Signal(range(places + 1), init=places), Signal(range(self.OUTSTANDING + 1))
+        # Places in the FIFO, less one: so that the sign tells that there is none.
+        room = Signal(signed((places - 1).bit_length() + 1), init=places - 1)
+        outstanding, full = Signal(range(self.OUTSTANDING + 1)), Signal()
         away = Signal(range(self.BUS_CYCLES))
         wanted, asked, last_asked, idle, accepted, delivered, taken = (Signal(name=name) for name in (
             "wanted", "asked", "last_asked", "idle", "accepted", "delivered", "taken"))
         m.d.comb += [
-            wanted.eq(busy & inside & ((room != 0) | ~to_array) & (outstanding != self.OUTSTANDING)),
+            full.eq(outstanding[-1] if external else 0),  # a power of two
+            wanted.eq(busy & inside & (~room[-1] | ~to_array) & ~full),
             last_asked.eq(asked & left[-1]),
             idle.eq(~busy & (outstanding == 0)),
-            issue.ready.eq(Mux(empty, idle, (~busy | last_asked) & purposes.w_rdy & ~away.any())),
+            issue.ready.eq(Mux(empty, idle, (~busy | last_asked) & (purposes.w_rdy | (not external)) & ~away.any())),
             accepted.eq(issue.valid & issue.ready),
             purposes.w_en.eq(accepted & ~empty),
             purposes.w_data.eq(Cat(new["destination"], new["slot"], single, (new["count"] - 2)[:COUNT_BITS])),
@@ -123,7 +128,7 @@ class WeightUnit(wiring.Component):
 
         # The memory is large: registers before and behind it.
         row = Signal(8 * config.cols, reset_less=True)
-        if config.weight_memory == "sram":
+        if not external:
             reading = Signal(WeightMemory.LATENCY)
             m.d.comb += asked.eq(wanted)
             m.d.sync += [self.memory.en.eq(wanted), self.memory.address.eq(address),
@@ -150,8 +155,9 @@ class WeightUnit(wiring.Component):
             self.tiles.payload.eq(tile_fifo.r_data),
             tile_fifo.r_en.eq(self.tiles.ready),
             self.unit.retire.eq(last_delivered | (accepted & empty)),
-            self.unit.active.eq(accepted | asked | (outstanding != 0)),
         ]
+        # Only who waits for a unit looks at this: a cycle late.
+        m.d.sync += self.unit.active.eq(accepted | asked | (outstanding != 0))
 
         # The bus goes to many memories all over the chip.
         m.d.sync += [

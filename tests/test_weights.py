@@ -106,7 +106,18 @@ def test_rows_stream_one_a_cycle_across_instructions():
     last = np.cumsum([7, 9, 2, 3])
     assert [cycle for cycle, _ in bench.retired] == (last + 1 + WeightUnit.DELIVERY).tolist()
     last, _ = bench.retired[-1]
-    assert bench.active == [0] + [1] * last + [0] * (40 - last - 1)
+    assert bench.active == [0, 0] + [1] * last + [0] * (40 - last - 2)
+
+
+def test_short_instructions_for_the_bus_keep_away_from_each_other():
+    """A store takes BUS_CYCLES for a row, and the first row of each instruction is for the same one."""
+    bus, array = Destination.ACTIVATION, Destination.ARRAY
+    program = [read_weights(to, 0, rows)
+               for to, rows in ((array, 1), (array, 1), (bus, 1), (bus, 2), (bus, 5), (array, 1))]
+    bench = Bench(config(tiles=3), program, 60)
+    cycles = [cycle for cycle, _ in bench.asked]
+    firsts = [cycles[i] for i in (0, 1, 2, 3, 5, 10)]
+    assert np.diff(firsts).tolist() == [2, 2, WeightUnit.BUS_CYCLES, WeightUnit.BUS_CYCLES, 5]
 
 
 @pytest.mark.parametrize("rows, tiles", [(1, 1), (1, 2), (2, 1), (3, 2)])

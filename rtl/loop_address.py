@@ -1,0 +1,57 @@
+"""The addresses of nested loops."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data
+from amaranth.lib.wiring import Component, In, Out
+
+from .config import ADDRESS_BITS
+
+__all__ = ["LoopAddress"]
+
+
+class LoopAddress(Component):
+    """Four nested loops, each of which goes on by a stride of its own from where its last round began.
+
+    Members
+    -------
+    start : In(1)
+        All loops begin at `origin`.
+    origin : In(ADDRESS_BITS)
+    step : In(1)
+        A step of the innermost loop is made; not with `start` unless all loops end.
+    ends : In(4)
+        As of `LoopNest`: bit i says that with this step loops 0 to i end.
+    strides : In(array of 4 x ADDRESS_BITS)
+        Innermost first.
+    address : Out(ADDRESS_BITS)
+        Of the present step. Arbitrary after the last one.
+
+    Latency
+    -------
+    1 cycle from `start` and `step` to `address`.
+    """
+
+    def __init__(self):
+        super().__init__({
+            "start": In(1), "origin": In(ADDRESS_BITS), "step": In(1), "ends": In(4),
+            "strides": In(data.ArrayLayout(ADDRESS_BITS, 4)), "address": Out(ADDRESS_BITS)})
+
+    def elaborate(self, platform):
+        m = Module()
+        # Where the present round of each loop began.
+        rounds = [Signal(ADDRESS_BITS, name=f"round_{i}", reset_less=True) for i in range(4)]
+
+        # What goes on and by how much is chosen before the one adder: two halves of the choice, of as many inputs as a
+        # look-up table has, as a loop ends only where those within it do.
+        def chosen(values):
+            return (Mux(self.ends[0], Mux(self.ends[1], 0, values[1]), values[0])
+                    | Mux(self.ends[1], Mux(self.ends[2], values[3], values[2]), 0))
+
+        following = Signal(ADDRESS_BITS)
+        m.d.comb += [following.eq(Mux(self.start, self.origin, chosen(rounds) + chosen(self.strides))),
+                     self.address.eq(rounds[0])]
+        # The conditions side by side: each moves many flip-flops.
+        for i in range(4):
+            with m.If(self.start | (self.step & (self.ends[i - 1] if i else 1))):
+                m.d.sync += rounds[i].eq(following)
+        return m
