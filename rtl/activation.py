@@ -121,25 +121,25 @@ class ActivationUnit(wiring.Component):
         new, setting = ({f.name: field(word, opcode, f.name) for f in TABLE[opcode].fields}
                         for opcode in (Opcode.ACTIVATE, Opcode.SET_CONFIGURATION))
         m.d.comb += issue.ready.eq(~busy | finishes)
-        with m.If(issue.valid & issue.ready):
-            with m.If(activates):
-                m.d.sync += [
-                    busy.eq(1), empty.eq((new["x_count"] == 0) | (new["y_count"] == 0)), table.eq(new["table"]),
-                    slot.eq(new["slot"]), columns.eq(new["columns"]), row.eq(new["acc_address"]),
-                    x_left.eq(new["x_count"]), x_count.eq(new["x_count"]), y_left.eq(new["y_count"]),
-                    address.eq(new["ub_address"]), line.eq(new["ub_address"]),
-                    limit.eq(config.unified_buffer_bytes - new["columns"]),
-                ]
-            with m.Else():
-                for number in (0, 1):
-                    with m.Switch(setting[f"index{number}"]):
-                        for register in CONFIG[Unit.ACTIVATION]:
-                            with m.Case(register.index):
-                                m.d.sync += settings[register.name].eq(setting[f"value{number}"])
+        with m.If(issue.valid & issue.ready), m.If(activates):
+            m.d.sync += [
+                busy.eq(1), empty.eq((new["x_count"] == 0) | (new["y_count"] == 0)), table.eq(new["table"]),
+                slot.eq(new["slot"]), columns.eq(new["columns"]), row.eq(new["acc_address"]),
+                x_left.eq(new["x_count"]), x_count.eq(new["x_count"]), y_left.eq(new["y_count"]),
+                address.eq(new["ub_address"]), line.eq(new["ub_address"]),
+                limit.eq(config.unified_buffer_bytes - new["columns"]),
+            ]
 
-        # A cycle later, when the register still holds the instruction and none can fail.
-        with m.If(delayed(m, issue.valid & issue.ready & activates, 1)):
+        # A cycle later, when the register still holds the instruction, and none can fail or begin.
+        began, written = (delayed(m, issue.valid & issue.ready & which, 1) for which in (activates, ~activates))
+        with m.If(began):
             m.d.sync += self.unit.fault_pc.eq(issue.payload.pc)
+        with m.If(written):
+            for number in (0, 1):
+                with m.Switch(setting[f"index{number}"]):
+                    for register in CONFIG[Unit.ACTIVATION]:
+                        with m.Case(register.index):
+                            m.d.sync += settings[register.name].eq(setting[f"value{number}"])
 
         results = self._lanes(m, platform, settings, slot, beat, table, read)
         collected = Signal(8 * config.cols, reset_less=True)

@@ -1,11 +1,12 @@
 """The commands of the host: checks them, carries them out and asks for their answers to be sent."""
 
-from amaranth.hdl import Cat, Const, Module, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
 from .config import ADDRESS_BITS
+from .delay import delayed
 from .interfaces import PC_BITS, MemoryWrite
 from .packet_receiver import PacketHeader
 from .packet_transmitter import INFO_BYTES, STATUS_BYTES, Content, PacketRequest
@@ -68,7 +69,7 @@ class Commands(wiring.Component):
         config = self._config
         header = self.packet.payload
 
-        space, address, words = Signal(8), Signal(32), Signal(16)
+        space, address, words = Signal(3), Signal(32), Signal(16)
         argument, last_argument = Signal(3), Signal(3)
         size = Signal(range(max(word_bytes(config, s) for s in Space) + 1))
         limit = Signal(range(max(space_words(config, s) for s in Space) + 1))
@@ -102,8 +103,10 @@ class Commands(wiring.Component):
 
         # Comparisons of many bits have a cycle of their own.
         length_is = {n: Signal(name=f"length_is_{n}") for n in (0, 4, 7)}
-        too_short, is_expected, as_expected, beyond = (
-            Signal(name=name) for name in ("too_short", "is_expected", "as_expected", "beyond"))
+        too_short, is_expected, as_expected, too_many, beyond = (
+            Signal(name=name) for name in ("too_short", "is_expected", "as_expected", "too_many", "beyond"))
+        # What the host sends has kinds 1 to 7; 0 stands for all others, as 7 does for unknown spaces.
+        kind = delayed(m, Mux(header.kind < 8, header.kind, 0)[:3], 0 if config.compact else 1)
 
         m.d.comb += self.run_address.eq(address)
         # The buffer is far, and known late to be free: a queue between, but in a small chip.
@@ -153,11 +156,11 @@ class Commands(wiring.Component):
                 with m.Else():
                     m.next = "KIND"
 
-            with m.State("KIND"), m.Switch(header.kind):
-                for kind, what, length in ((Kind.HELLO, Content.INFO, INFO_BYTES),
+            with m.State("KIND"), m.Switch(kind):
+                for asks, what, length in ((Kind.HELLO, Content.INFO, INFO_BYTES),
                                            (Kind.STATUS, Content.STATUS, STATUS_BYTES),
                                            (Kind.RESET, Content.NONE, 0)):
-                    with m.Case(kind):
+                    with m.Case(asks):
                         with m.If(~length_is[0]):
                             refuse(Reason.LENGTH)
                         with m.Else():
@@ -195,7 +198,7 @@ class Commands(wiring.Component):
                     m.d.sync += argument.eq(argument + 1)
                     with m.Switch(argument):
                         with m.Case(0):
-                            m.d.sync += space.eq(self.payload.payload)
+                            m.d.sync += space.eq(Mux(self.payload.payload < 7, self.payload.payload, 7))
                         with m.Case(1, 2, 3, 4):
                             m.d.sync += address.eq(Cat(address[8:], self.payload.payload))
                         with m.Default():
@@ -203,7 +206,7 @@ class Commands(wiring.Component):
                     with m.If(argument == last_argument):
                         m.next = "SPACE"
 
-            with m.State("SPACE"), m.Switch(header.kind):
+            with m.State("SPACE"), m.Switch(kind):
                 with m.Case(Kind.WRITE), m.Switch(space):
                     with m.Case(Space.UNIFIED_BUFFER):
                         select(Space.UNIFIED_BUFFER)
@@ -220,11 +223,7 @@ class Commands(wiring.Component):
                     for which in (Space.UNIFIED_BUFFER, Space.TAGS):
                         with m.Case(which):
                             select(which)
-                            longest = config.packet_bytes // word_bytes(config, which)
-                            with m.If((words == 0) | (words > longest)):
-                                refuse(Reason.LENGTH)
-                            with m.Else():
-                                m.next = "END"
+                            m.next = "END"
                     with m.Default():
                         refuse(Reason.SPACE)
                 with m.Default():
@@ -242,7 +241,9 @@ class Commands(wiring.Component):
                     m.next = "END"
 
             with m.State("END"):
-                m.d.sync += end.eq(address + words)
+                m.d.sync += [end.eq(address + words), too_many.eq((words == 0) | (words > Mux(
+                    space == Space.TAGS, *(config.packet_bytes // word_bytes(config, which)
+                                           for which in (Space.TAGS, Space.UNIFIED_BUFFER)))))]
                 m.next = "LIMIT"
 
             with m.State("LIMIT"):
@@ -250,16 +251,18 @@ class Commands(wiring.Component):
                 m.next = "RANGE"
 
             with m.State("RANGE"):
-                with m.If(beyond):
+                with m.If((kind == Kind.READ) & too_many):
+                    refuse(Reason.LENGTH)
+                with m.Elif(beyond):
                     refuse(Reason.ADDRESS)
                 with m.Elif(self.running):
                     refuse(Reason.BUSY)
-                with m.Elif(header.kind == Kind.READ):
+                with m.Elif(kind == Kind.READ):
                     with m.If(space == Space.TAGS):
                         accept(Content.TAGS, words * word_bytes(config, Space.TAGS))
                     with m.Else():
                         accept(Content.BUFFER, words)
-                with m.Elif((header.kind == Kind.RUN) | (left == 0)):
+                with m.Elif((kind == Kind.RUN) | (left == 0)):
                     accept(Content.NONE, 0)
                 with m.Else():
                     m.next = "PLACE" if config.compact else "STORE"
@@ -294,15 +297,15 @@ class Commands(wiring.Component):
                         m.next = "STORED"
 
             with m.State("STORED"), m.If(stored):
-                m.d.comb += self.stored.eq(header.kind == Kind.DATA)
+                m.d.comb += self.stored.eq(kind == Kind.DATA)
                 accept(Content.NONE, 0)
 
             with m.State("ANSWER"):
                 m.d.comb += self.answer.valid.eq(1)
                 with m.If(self.answer.ready):
                     m.d.comb += [
-                        self.run.eq(~refused & (header.kind == Kind.RUN)),
-                        self.reset.eq(~refused & (header.kind == Kind.RESET)),
+                        self.run.eq(~refused & (kind == Kind.RUN)),
+                        self.reset.eq(~refused & (kind == Kind.RESET)),
                     ]
                     m.next = "ANSWERED"
 
