@@ -73,7 +73,7 @@ class ElementLane(wiring.Component):
             rounded = Signal(signed(32), name=f"rounded_{name}", reset_less=True)
             m.d.sync += rounded.eq((scaled[half:].as_signed() + 1) >> 1)
             m.submodules[f"rounding_{name}"] = rounding = RoundingShift()
-            m.d.comb += [rounding.value.eq(rounded), rounding.right.eq(Mux(shift[-1], -shift, 0))]
+            m.d.comb += [rounding.value.eq(rounded), rounding.right.eq(delayed(m, Mux(shift[-1], -shift, 0), 1))]
             rescaled.append(rounding.result)
 
         # What is not rescaled waits beside it.
