@@ -126,10 +126,11 @@ class CompactIssue(wiring.Component):
 
         first = config.instruction_base // (2 * config.banks)
         ready, moves, arrives, fetching = Signal(), Signal(), Signal(), Signal()
+        queue = Signal.like(decoder.queue)  # `decoder.queue` in EXECUTE, for which it is late
         m.d.comb += [
             decoder.word.eq(word), self.pc.eq(pc),
             self.fetch.address.eq(first + Cat(part, pc)),
-            ready.eq((Cat(issue.ready for issue in self.issue) & decoder.queue).any()),
+            ready.eq((Cat(issue.ready for issue in self.issue) & queue).any()),
             self.interrupt.payload.eq(of(Opcode.INTERRUPT, "code")),
             self.tag.eq(of(Opcode.TAG, "tag")),
             self.setting.index.eq(Mux(second, of(Opcode.SET_CONFIGURATION, "index1"),
@@ -174,7 +175,7 @@ class CompactIssue(wiring.Component):
 
             with m.State("WAIT"):
                 # Known a cycle late, which is before the second wait ends.
-                m.d.sync += legal.eq(decoder.legal)
+                m.d.sync += [legal.eq(decoder.legal), queue.eq(decoder.queue)]
                 with m.If(~legal):
                     m.d.comb += self.fault.eq(Mux(quiet, Fault.ILLEGAL_INSTRUCTION, Fault.NONE))
                 with m.Elif(met):
@@ -196,11 +197,11 @@ class CompactIssue(wiring.Component):
                     with m.Case(Opcode.HALT):
                         m.d.comb += self.halt.eq(quiet)
                     with m.Case(Opcode.SET_CONFIGURATION), m.If(ready):
-                        m.d.comb += [self.setting.en.eq(decoder.queue), moves.eq(second)]
+                        m.d.comb += [self.setting.en.eq(queue), moves.eq(second)]
                         m.d.sync += second.eq(~second)
                     with m.Default():
-                        m.d.comb += [Cat(issue.valid for issue in self.issue).eq(decoder.queue), moves.eq(ready),
-                                     issued.eq(Mux(ready, decoder.queue, 0))]
+                        m.d.comb += [Cat(issue.valid for issue in self.issue).eq(queue), moves.eq(ready),
+                                     issued.eq(Mux(ready, queue, 0))]
                 with m.If(moves):
                     m.d.sync += pc.eq(pc + 1)
                     m.next = "FETCH"
