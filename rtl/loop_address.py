@@ -41,15 +41,14 @@ class LoopAddress(Component):
         # Where the present round of each loop began.
         rounds = [Signal(ADDRESS_BITS, name=f"round_{i}", reset_less=True) for i in range(4)]
 
-        # What goes on and by how much is chosen before the one adder: two halves of the choice, of as many inputs as a
-        # look-up table has, as a loop ends only where those within it do.
-        def chosen(values):
-            return (Mux(self.ends[0], Mux(self.ends[1], 0, values[1]), values[0])
-                    | Mux(self.ends[1], Mux(self.ends[2], values[3], values[2]), 0))
-
+        # An adder each, for a choice behind them costs less time than one before. Its two halves have as many inputs as
+        # a look-up table, as a loop ends only where those within it do.
+        sums = [Signal(ADDRESS_BITS, name=f"sum_{i}") for i in range(4)]
+        chosen = (Mux(self.ends[0], Mux(self.ends[1], 0, sums[1]), sums[0])
+                  | Mux(self.ends[1], Mux(self.ends[2], sums[3], sums[2]), 0))
         following = Signal(ADDRESS_BITS)
-        m.d.comb += [following.eq(Mux(self.start, self.origin, chosen(rounds) + chosen(self.strides))),
-                     self.address.eq(rounds[0])]
+        m.d.comb += [*(total.eq(value + stride) for total, value, stride in zip(sums, rounds, self.strides)),
+                     following.eq(Mux(self.start, self.origin, chosen)), self.address.eq(rounds[0])]
         # The conditions side by side: each moves many flip-flops.
         for i in range(4):
             with m.If(self.start | (self.step & (self.ends[i - 1] if i else 1))):

@@ -56,7 +56,8 @@ class Sequencer(wiring.Component):
 
     Latency
     -------
-    The first instruction is dispatched 11 cycles after `run`. What a unit shows counts in the next cycle.
+    The first instruction is dispatched 11 cycles after `run`. What a unit shows counts in the next cycle,
+    a fault in the one after that.
     """
 
     def __init__(self, config):
@@ -91,17 +92,14 @@ class Sequencer(wiring.Component):
         run, reset, run_address = (delayed(m, value, 2) for value in (self.run, self.reset, self.run_address))
         retire, active = Signal(len(self.units)), Signal(len(self.units))
         # What ends a program. Only while it counts: the units and dispatch show it a little longer, until `clear`.
-        # One bit each, at most one of which is set. A unit's fault is always of an older instruction than what is at
-        # dispatch.
         sources = [(unit.fault, unit.fault_pc) for unit in self.units] + [(dispatch.fault, dispatch.pc)]
         faults = [delayed(m, fault, 1) for fault, _ in sources]
         pcs = [delayed(m, pc, 1) for _, pc in sources]
-        failing = Cat(fault != Fault.NONE for fault, _ in sources)
         failed, halt = Signal(len(sources)), Signal()
         m.d.sync += [
             retire.eq(Cat(unit.retire for unit in self.units)), active.eq(Cat(unit.active for unit in self.units)),
-            failed.eq(Mux(self.counts, failing & -failing, 0)),
-            halt.eq(dispatch.halt & self.counts & ~failing.any()),
+            failed.eq(Mux(self.counts, Cat(fault != Fault.NONE for fault, _ in sources), 0)),
+            halt.eq(dispatch.halt & self.counts),
             progress.eq(active.any() | dispatch.progress),
         ]
         m.d.comb += [
@@ -114,11 +112,14 @@ class Sequencer(wiring.Component):
             self.tag.eq(dispatch.tag),
         ]
 
-        deadlock, stops = Signal(), Signal()
-        m.d.comb += [deadlock.eq(watchdog.deadlock & self.counts & ~failed.any() & ~halt),
-                     stops.eq(failed.any() | halt | deadlock)]
-        ends = [*zip(failed, faults, pcs), (deadlock, Fault.DEADLOCK, watchdog.pc)]
-        fault, pc = (reduce(or_, (Mux(end[0], end[which], 0) for end in ends)) for which in (1, 2))
+        # Of several the first, found in a cycle of its own. A unit's fault is always of an older instruction than what
+        # is at dispatch, which does not halt after one.
+        first, fault, pc, deadlock = Signal.like(failed), Signal(Fault), Signal(PC_BITS), Signal()
+        m.d.comb += first.eq(failed & -failed)
+        for chosen, values in ((fault, faults), (pc, pcs)):
+            m.d.sync += chosen.eq(reduce(or_, (Mux(bit, value, 0) for bit, value in zip(first, values, strict=True))))
+        stops = delayed(m, failed.any() & self.counts, 1)
+        m.d.comb += deadlock.eq(watchdog.deadlock & self.counts)
 
         m.d.sync += self.stopped.eq(0)
         with m.If(reset):
@@ -127,6 +128,11 @@ class Sequencer(wiring.Component):
             m.d.sync += [self.state.eq(State.RUNNING), running.eq(1), self.fault.eq(Fault.NONE), self.fault_pc.eq(0),
                          fetch.address.eq(run_address)]
         with m.Elif(stops):
-            m.d.sync += [self.state.eq(Mux(halt, State.HALTED, State.FAULTED)), running.eq(0), self.fault.eq(fault),
-                         self.fault_pc.eq(pc), self.stopped.eq(1)]
+            m.d.sync += [self.state.eq(State.FAULTED), running.eq(0), self.fault.eq(fault), self.fault_pc.eq(pc),
+                         self.stopped.eq(1)]
+        with m.Elif(halt):
+            m.d.sync += [self.state.eq(State.HALTED), running.eq(0), self.stopped.eq(1)]
+        with m.Elif(deadlock):
+            m.d.sync += [self.state.eq(State.FAULTED), running.eq(0), self.fault.eq(Fault.DEADLOCK),
+                         self.fault_pc.eq(watchdog.pc), self.stopped.eq(1)]
         return m

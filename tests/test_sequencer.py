@@ -166,7 +166,7 @@ def test_faults_of_units():
             await context.tick()
             for unit in (Unit.WEIGHT, Unit.VECTOR):
                 context.set(dut.units[unit - 1].fault, 0)
-            await context.tick().repeat(3)
+            await context.tick().repeat(4)
             assert context.get(dut.clear)
             assert await bench.until_stopped(context) == (State.FAULTED, fault, 0x1234)
 
