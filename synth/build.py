@@ -12,7 +12,7 @@ from systolith.rtl.uart import DEFAULT_BAUD
 
 from .boards import BoardError
 from .report import clocks, critical_path, places_in_log, resources_by_module, utilisation
-from .stages import FAMILIES, RouterStuckError, arrange, pack, place_and_route, synthesise
+from .stages import FAMILIES, RIPUP, RouterStuckError, arrange, pack, place_and_route, synthesise
 from .tools import ToolError, version
 from .top import TOP, prepare
 
@@ -44,7 +44,8 @@ def build(board, folder, *, config=None, freq=None, baud=DEFAULT_BAUD, seed=None
     baud : number
         Of the UART.
     seed : int, optional
-        Of the placement; by default the board's, and if the router gets stuck with it, the next ones.
+        Of the placement; by default the board's, and if the router gets stuck with it, the next ones. If late
+        connections are routed again (`RIPUP`), and all get stuck, it is the first one without.
     progress : callable (stage, line)
         Gets what the tools print.
 
@@ -84,28 +85,35 @@ def build(board, folder, *, config=None, freq=None, baud=DEFAULT_BAUD, seed=None
         (folder / "modules.json").write_text(json.dumps(modules))
         arrange(part, folder, progress=lambda line: progress("plan floor", line))
 
-    def make_bitstream(seed):
+    def make_bitstream(seed, options):
         _cached(synthesis_key, folder, ("top.json", "modules.json", "synthesis.log"), make_netlist)
         try:
             place_and_route(part, folder, freq=design.clock, constraints=design.constraints, seed=seed,
-                            options=board.router_options, progress=lambda line: progress("place and route", line))
+                            options=options, progress=lambda line: progress("place and route", line))
         except ToolError:
             _raise_if_too_large(board, config, folder / "route.log")
             raise
         pack(part, folder, progress=lambda line: progress("pack", line))
 
-    keys = {seed: _key(synthesis_key, design.constraints, str(seed), *board.router_options, *versions)
-            for seed in seeds}
+    options = board.router_options
+    attempts = [(seed, options) for seed in seeds]
+    if RIPUP in options:
+        # If no seed meets the clock, what comes without.
+        attempts.append((seeds[0], tuple(option for option in options if option != RIPUP)))
+    keys = {attempt: _key(synthesis_key, design.constraints, str(attempt[0]), *attempt[1], *versions)
+            for attempt in attempts}
     # What is there already first.
-    for seed, key in sorted(keys.items(), key=lambda item: not _is_cached(item[1])):
+    for attempt in sorted(attempts, key=lambda attempt: not _is_cached(keys[attempt])):
         try:
-            _cached(key, folder, (family.bitstream, "report.json", "modules.json", "synthesis.log", "route.log"),
-                    lambda seed=seed: make_bitstream(seed))
+            _cached(keys[attempt], folder,
+                    (family.bitstream, "report.json", "modules.json", "synthesis.log", "route.log"),
+                    lambda attempt=attempt: make_bitstream(*attempt))
             break
         except RouterStuckError as error:
-            if seed == seeds[-1]:
+            if attempt == attempts[-1]:
                 raise
             progress("place and route", str(error))
+    seed, _ = attempt
     report = json.loads((folder / "report.json").read_text())
     modules = json.loads((folder / "modules.json").read_text())
     used = utilisation(report["utilization"], part.family)

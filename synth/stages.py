@@ -9,19 +9,20 @@ from .global_nets import promote
 from .replicate import replicate, to_buffers
 from .tools import ToolError, run
 
-__all__ = ["FAMILIES", "Family", "Part", "RouterStuckError", "arrange", "pack", "place_and_route", "synthesise"]
+__all__ = ["FAMILIES", "RIPUP", "Family", "Part", "RouterStuckError", "arrange", "pack", "place_and_route",
+           "synthesise"]
 
 
 #: Rounds of the router after which it is given up: where it ends, it takes 40 to 92.
 _ROUNDS = 120
 
 #: Option of nextpnr: what is late is routed again.
-_RIPUP = "--tmg-ripup"
+RIPUP = "--tmg-ripup"
 
 #: What a netlist whose floor is planned tells nextpnr besides: in place of its refinement by simulated annealing, the
-#: newer one, which leaves half as many connections late. In the netlist, for nextpnr of pip does not know the option,
-#: and passes over the setting.
-_SETTINGS = {"placerHeap/parallelRefine": "1"}
+#: newer one, which leaves half as many connections late; by one thread, for by several each run ends elsewhere. In the
+#: netlist, for nextpnr of pip does not know the option, and passes over the setting.
+_SETTINGS = {"placerHeap/parallelRefine": "1", "threads": "1"}
 
 
 class RouterStuckError(ToolError):
@@ -213,8 +214,7 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
     seed : int
         Of the placement.
     options : sequence of str
-        More options of nextpnr. With ``--tmg-ripup`` the router goes on until no connection is late; if it does not
-        come to that, it starts again without.
+        More options of nextpnr. With `RIPUP` the router goes on until no connection is late.
     progress : callable (line), optional
 
     Returns
@@ -227,7 +227,7 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
     ToolError
         If nextpnr is missing or fails; most often the design is too large.
     RouterStuckError
-        If it is so crowded that the router does not end.
+        If it is so crowded that the router does not end, or with `RIPUP` the clock out of reach.
     """
     family, folder = FAMILIES[part.family], Path(folder)
     arguments = [*part.options, "--json", "top.json", "--report", "report.json", "--freq", freq, "--seed", seed,
@@ -244,19 +244,11 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
             raise RouterStuckError(
                 f"{family.router} was stopped after {_ROUNDS} rounds with {found[2]} wires in use twice"
                 + (f" and {found[3]} connections late" if found[3] else "")
-                + f": seed {seed} gives a placement that it cannot route, try another")
+                + f": seed {seed} gives a placement that it cannot route, try another or a lower clock")
         if progress:
             progress(line)
 
-    try:
-        run(family.router, arguments, folder, "route.log", watch)
-    except RouterStuckError as error:
-        if _RIPUP not in arguments:
-            raise
-        if progress:
-            progress(f"{error}, or a lower clock; once more without {_RIPUP}")
-        arguments.remove(_RIPUP)
-        run(family.router, arguments, folder, "route.log", watch)
+    run(family.router, arguments, folder, "route.log", watch)
     return json.loads((folder / "report.json").read_text())
 
 

@@ -130,7 +130,7 @@ def test_spreading_fills_the_box_and_keeps_the_order():
 
 def test_a_planned_netlist_tells_nextpnr_how_to_refine_its_placement(tmp_path):
     netlist, module = tmp_path / "top.json", {"ports": {}, "cells": {}, "netnames": {}}
-    for floor, settings in ("25k", {"placerHeap/parallelRefine": "1"}), ("", None):
+    for floor, settings in ("25k", {"placerHeap/parallelRefine": "1", "threads": "1"}), ("", None):
         netlist.write_text(json.dumps({"modules": {"top": module}}))
         arrange(Part("ecp5", (), floor=floor), tmp_path)
         assert json.loads(netlist.read_text())["modules"]["top"].get("settings") == settings

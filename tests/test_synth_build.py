@@ -10,7 +10,7 @@ from systolith.rtl.config import PRESETS
 from systolith.synth import build as build_module
 from systolith.synth.boards import BOARDS, BoardError
 from systolith.synth.build import build
-from systolith.synth.stages import RouterStuckError
+from systolith.synth.stages import RIPUP, RouterStuckError
 from systolith.synth.tools import ToolError
 from systolith.synth.top import CHIP, Design
 
@@ -114,25 +114,43 @@ def test_another_failure_of_the_router_stays_one(stages, tmp_path, monkeypatch):
         build(BOARDS["ulx3s-85f"], tmp_path)
 
 
-def test_where_the_router_gets_stuck_another_seed_is_tried_unless_one_was_asked_for(stages, tmp_path, monkeypatch):
-    board, tried, route = BOARDS["ulx3s-85f"], [], build_module.place_and_route
+@pytest.fixture
+def router(stages, monkeypatch):
+    """A router that gets stuck; `ends` holds those (seed, whether late connections are routed again) with which not."""
+    tried, ends, route = [], set(), build_module.place_and_route
 
-    def place_and_route(part, folder, *, seed, **arguments):
-        tried.append(seed)
-        if len(tried) < 3:
+    def place_and_route(part, folder, *, seed, options, **arguments):
+        tried.append((seed, RIPUP in options))
+        if tried[-1] not in ends:
             (folder / "route.log").write_text("")
             raise RouterStuckError(f"seed {seed}: stuck")
         route(part, folder, **arguments)
 
     monkeypatch.setattr(build_module, "place_and_route", place_and_route)
-    with pytest.raises(RouterStuckError, match="seed 9: stuck"):
-        build(board, tmp_path, seed=9)
-    tried.clear()
-    lines = []
+    return tried, ends
+
+
+def test_where_the_router_gets_stuck_another_seed_is_tried(router, tmp_path):
+    (tried, ends), board, lines = router, BOARDS["ulx3s-85f"], []
+    ends.add((board.seed + 2, True))
     assert build(board, tmp_path, progress=lambda stage, line: lines.append(line))["seed"] == board.seed + 2
-    assert tried == [board.seed, board.seed + 1, board.seed + 2]
+    assert tried == [(board.seed + i, True) for i in range(3)]
+    assert [line for line in lines if "stuck" in line] == [f"seed {seed}: stuck" for seed, _ in tried[:2]]
     assert build(board, tmp_path)["seed"] == board.seed + 2 and len(tried) == 3  # found at once
-    assert [line for line in lines if "stuck" in line] == [f"seed {seed}: stuck" for seed in tried[:2]]
+
+
+def test_where_no_seed_meets_the_clock_late_connections_stay(router, tmp_path):
+    (tried, ends), board = router, BOARDS["ulx3s-85f"]
+    ends.add((board.seed, False))
+    assert build(board, tmp_path)["seed"] == board.seed
+    assert tried == [*((board.seed + i, True) for i in range(3)), (board.seed, False)]
+
+
+def test_a_seed_that_was_asked_for_is_the_only_one(router, tmp_path):
+    tried, _ = router
+    with pytest.raises(RouterStuckError, match="seed 9: stuck"):
+        build(BOARDS["ulx3s-85f"], tmp_path, seed=9)
+    assert tried == [(9, True), (9, False)]
 
 
 @pytest.mark.fpga
