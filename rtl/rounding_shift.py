@@ -49,7 +49,8 @@ class RoundingShift(wiring.Component):
         # `below` is the half less one, and a carry into the sum gives the one back. Cycle 2: the sum.
         right = delayed(m, self.right, 2)
         # Bit i is `right >= i + 2`, by eights and by ones.
-        by_eights, by_ones = [self.right[3:] > i for i in range(4)], [self.right[:3] >= i for i in range(8)]
+        by_eights = [self.right[3:] > i for i in range(4)]
+        by_ones = [Const(1, 1), *(self.right[:3] >= i for i in range(1, 8))]
         below = register("below", 30, Cat(
             by_eights[i // 8] | ((self.right[3:] == i // 8) & by_ones[i % 8]) for i in range(2, 32)))
         carry = register("carry", 1, (self.right != 0) & ~self.value[-1])
