@@ -1,8 +1,5 @@
 """The unified buffer: bytes in banks, so that any run of consecutive ones is one access."""
 
-from functools import reduce
-from operator import or_
-
 from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -10,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from .config import ADDRESS_BITS
 from .delay import delayed
 from .interfaces import BUFFER_READ_LATENCY, BufferRead, BufferWrite, MemoryWrite
+from .one_hot import one_hot
 from .stamp import place
 
 __all__ = ["BufferBank", "UnifiedBuffer"]
@@ -144,9 +142,8 @@ class UnifiedBuffer(wiring.Component):
             host.eq(Cat(self.host_write.payload.address, self.host_write.payload.data.replicate(cols),
                         self.host_write.valid)),
         ]
-        m.d.comb += chosen.eq(reduce(or_, (
-            Mux(chooses, write.as_value(), 0) for chooses, write in (
-                (by_activation, activation), (by_held, held), (by_vector, vector), (by_host, host)))))
+        m.d.comb += chosen.eq(one_hot((by_activation, by_held, by_vector, by_host),
+                                      (write.as_value() for write in (activation, held, vector, host))))
         address, lanes = chosen.address, chosen.lanes
 
         offset = delayed(m, address[:self._offset_bits], 1)

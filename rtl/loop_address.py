@@ -10,7 +10,7 @@ __all__ = ["LoopAddress"]
 
 
 class LoopAddress(Component):
-    """Four nested loops, each of which goes on by a stride of its own from where its last round began.
+    """Byte addresses of four nested loops, each of which goes on by a stride of its own from where its round began.
 
     Members
     -------

@@ -1,11 +1,10 @@
 """One byte of each column's parameters: rows of the load bus as they are stored and read."""
 
-from functools import reduce
-from operator import or_
-
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
+
+from .one_hot import one_hot
 
 __all__ = ["ParameterPlane"]
 
@@ -72,7 +71,6 @@ class ParameterPlane(wiring.Component):
 
         register = Signal(8 * self._lanes, reset_less=True)
         beats = [read.data.word_select(beat, 8 * self._lanes) for beat in range(len(self.beat))]
-        m.d.sync += register.eq(beats[0] if len(beats) == 1 else reduce(or_, (
-            Mux(chosen, value, 0) for chosen, value in zip(self.beat, beats, strict=True))))
+        m.d.sync += register.eq(beats[0] if len(beats) == 1 else one_hot(self.beat, beats))
         m.d.comb += self.data.eq(register)
         return m

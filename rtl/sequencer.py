@@ -1,8 +1,5 @@
 """The sequencer: runs a program from its first instruction to Halt or to a fault."""
 
-from functools import reduce
-from operator import or_
-
 from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -12,6 +9,7 @@ from .dispatch import Dispatch
 from .fetch import Fetch
 from .interfaces import PC_BITS, MemoryWrite, UnitPort
 from .isa import INSTRUCTION_BITS, Fault
+from .one_hot import one_hot
 from .packets import State
 from .tag_queue import TAG_BITS
 from .waits import units
@@ -117,7 +115,7 @@ class Sequencer(wiring.Component):
         first, fault, pc, deadlock = Signal.like(failed), Signal(Fault), Signal(PC_BITS), Signal()
         m.d.comb += first.eq(failed & -failed)
         for chosen, values in ((fault, faults), (pc, pcs)):
-            m.d.sync += chosen.eq(reduce(or_, (Mux(bit, value, 0) for bit, value in zip(first, values, strict=True))))
+            m.d.sync += chosen.eq(one_hot(first, values))
         stops = delayed(m, failed.any() & self.counts, 1)
         m.d.comb += deadlock.eq(watchdog.deadlock & self.counts)
 
