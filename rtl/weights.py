@@ -71,8 +71,9 @@ class WeightUnit(wiring.Component):
         m = Module()
         config = self._config
         places = config.weight_fifo_tiles * config.rows
-        # On-chip memory answers before there are many questions.
+        # On-chip memory answers before there are many questions: an instruction comes every second cycle at most.
         external = config.weight_memory == "external"
+        assert self.DELIVERY // 2 + 2 < self.INSTRUCTIONS
         m.submodules.register = waiting = StreamRegister(IssueLayout())
         wiring.connect(m, wiring.flipped(self.unit.issue), waiting.arriving)
         issue = waiting.kept
