@@ -16,8 +16,8 @@ from .stream_register import StreamRegister
 
 __all__ = ["ActivationUnit"]
 
-#: Cycles from a beat in the sequencing of a row to its values at the lanes: the accumulators' and a register.
-FETCH_LATENCY = 2
+#: Cycles from a beat in the sequencing of a row to its values at the lanes: the check's, the accumulators', a register.
+FETCH_LATENCY = 3
 #: Cycles from there to its results.
 LANE_LATENCY = RequantiseLane.LATENCY + FunctionTable.LATENCY
 
@@ -42,14 +42,14 @@ class ActivationUnit(wiring.Component):
 
     Latency
     -------
-    Activate reads its first accumulator row 2 cycles after its issue and a row each `beats` cycles; the next
-    instruction follows without a lost cycle if these are two or more (one without rows takes as long as a row). A row
-    is written `write_latency(config)` cycles after it was read, the last one together with `retire`.
+    The first row begins 2 cycles after the issue of its instruction and one follows each `beats` cycles, across
+    instructions (one without rows takes as long as a row). Its accumulators are read a cycle after that, and it is
+    written `write_latency(config)` cycles after that beginning, the last one together with `retire`.
     """
 
     @staticmethod
     def write_latency(config):
-        """Cycles from the read of an accumulator row to its write."""
+        """Cycles from the first beat of an accumulator row to its write."""
         return FETCH_LATENCY + LANE_LATENCY + config.beats
 
     def __init__(self, config):
@@ -74,24 +74,24 @@ class ActivationUnit(wiring.Component):
             Signal(ADDRESS_BITS, name=name, reset_less=True) for name in ("address", "line", "limit"))
         row = Signal(15, reset_less=True)
 
-        # The first beat of a row reads it. What its last beat does is known a cycle ahead: whether the row is the last
-        # of a line, `last_x`, and of the instruction, `last`; `ends` says that it is the last beat.
-        fault = Signal(Fault)
+        # The first beat of a row has it checked, and a cycle later it is read. What its last beat does is known a cycle
+        # ahead: whether the row is the last of a line, `last_x`, and of the instruction, `last`; `ends` says that it is
+        # the last beat. A row that fails is found in its second beat, before another has begun.
+        beyond_row, beyond_address = Signal(), Signal()
         last_x, last, ends, before_end = (Signal(name=name) for name in ("last_x", "last", "ends", "before_end"))
-        read, fails, last_beat, finishes = (Signal(name=name) for name in ("read", "fails", "last_beat", "finishes"))
-        first_beat = busy & ~stopped & ~empty & (beat == 0)
-        with m.If(row >= config.accumulator_depth):
-            m.d.comb += fault.eq(Fault.ACCUMULATOR_RANGE)
-        with m.Elif(address > limit):
-            m.d.comb += fault.eq(Fault.UNIFIED_BUFFER_RANGE)
+        first_beat, begins, read, fails, last_beat, finishes = (Signal(name=name) for name in (
+            "first_beat", "begins", "read", "fails", "last_beat", "finishes"))
+        m.d.comb += first_beat.eq(busy & ~stopped & ~empty & (beat == 0))
+        m.d.sync += [begins.eq(first_beat), beyond_row.eq(row >= config.accumulator_depth),
+                     beyond_address.eq(address > limit)]
         m.d.comb += [
-            read.eq(first_beat & (fault == Fault.NONE)),
-            fails.eq(first_beat & (fault != Fault.NONE)),
+            read.eq(begins & ~beyond_row & ~beyond_address),
+            fails.eq(begins & (beyond_row | beyond_address)),
             self.acc_read.en.eq(read),
-            self.acc_read.address.eq(row),
+            self.acc_read.address.eq(delayed(m, row, 1)),
             before_end.eq(busy & (beat == config.beats - 2)),
             last_beat.eq(ends & ~stopped),
-            finishes.eq(last & ~stopped),
+            finishes.eq(last & ~stopped & ~(fails if config.beats == 2 else 0)),
         ]
         m.d.sync += [ends.eq(before_end), last_x.eq(x_left == 1),
                      last.eq(before_end & (empty | ((x_left == 1) & (y_left == 1))))]
@@ -107,7 +107,8 @@ class ActivationUnit(wiring.Component):
                 m.d.sync += [x_left.eq(x_left - 1), address.eq(address + settings["x_stride"])]
         found = Signal(Fault)
         with m.If(fails):
-            m.d.sync += [stopped.eq(1), found.eq(fault)]
+            m.d.sync += [stopped.eq(1),
+                         found.eq(Mux(beyond_row, Fault.ACCUMULATOR_RANGE, Fault.UNIFIED_BUFFER_RANGE))]
 
         m.submodules.register = waiting = StreamRegister(IssueLayout())
         wiring.connect(m, wiring.flipped(self.unit.issue), waiting.arriving)
@@ -146,7 +147,7 @@ class ActivationUnit(wiring.Component):
         m.d.sync += collected.eq(Cat(collected[8 * config.requantise_lanes:], results))
 
         # Beside the data, to the cycle of the row's write.
-        writes, failures = Signal(write_latency), Signal(write_latency)
+        writes, failures = Signal(write_latency - 1), Signal(write_latency - 1)
         retires = Signal(write_latency - (config.beats - 1))
         m.d.sync += [writes.eq(Cat(read, writes)), failures.eq(Cat(fails, failures)),
                      retires.eq(Cat(finishes, retires))]
@@ -166,7 +167,7 @@ class ActivationUnit(wiring.Component):
         config = self._config
         # What the last beat takes stays where it is.
         values, beat_bits = Signal(32 * config.cols, reset_less=True), 32 * config.requantise_lanes
-        with m.If(delayed(m, read, FETCH_LATENCY - 1)):
+        with m.If(delayed(m, read, FETCH_LATENCY - 2)):
             m.d.sync += values.eq(self.acc_read.data)
         with m.Else():
             m.d.sync += values[:-beat_bits].eq(values[beat_bits:])

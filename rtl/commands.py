@@ -1,6 +1,6 @@
 """The commands of the host: checks them, carries them out and asks for their answers to be sent."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
@@ -49,7 +49,7 @@ class Commands(wiring.Component):
 
     Latency
     -------
-    From the offer of a packet to its answer 3 cycles, with arguments at most 17; the packet is taken a cycle after its
+    From the offer of a packet to its answer 4 cycles, with arguments at most 19; the packet is taken a cycle after its
     answer. Data is stored a byte a cycle, through a queue but in a compact chip; before that, its words are counted,
     one a cycle, where a word is more than a byte.
     """
@@ -71,43 +71,60 @@ class Commands(wiring.Component):
 
         space, address, words = Signal(3), Signal(32), Signal(16)
         argument, last_argument = Signal(3), Signal(3)
+        # Of the space: bytes of a word, and its words.
         size = Signal(range(max(word_bytes(config, s) for s in Space) + 1))
         limit = Signal(range(max(space_words(config, s) for s in Space) + 1))
-        left = Signal(range(config.packet_bytes + 1))
+        with m.Switch(space):
+            for which in Space:
+                with m.Case(which):
+                    m.d.sync += [size.eq(word_bytes(config, which)), limit.eq(space_words(config, which))]
+        left, last = Signal(range(config.packet_bytes + 1)), Signal()
         end = Signal(33)
+        # Bytes whose words have not been counted, less one.
+        uncounted = Signal(signed(len(left) + 1))
 
         answer = self.answer.payload
         refused = Signal()
-        content, count = Signal.like(answer.content), Signal.like(answer.count)
         m.d.comb += answer.sequence.eq(header.sequence)
+        m.d.comb += answer.address.eq(address[:ADDRESS_BITS])
+
+        def get_arguments(first, last):
+            m.d.sync += [argument.eq(first), last_argument.eq(last)]
+            m.next = "ASK"
+
+        # Comparisons of many bits have a cycle of their own.
+        length_is = {n: Signal(name=f"length_is_{n}") for n in (0, 4, 7)}
+        too_short, is_expected, as_expected, too_many, beyond, empty = (
+            Signal(name=name) for name in ("too_short", "is_expected", "as_expected", "too_many", "beyond", "empty"))
+        # What the host sends has kinds 1 to 7; 0 stands for all others, as 7 does for unknown spaces.
+        kind = delayed(m, Mux(header.kind < 8, header.kind, 0)[:3], 0 if config.compact else 1)
+
+        # What follows a good answer is known long before, but for two cycles.
+        content, count = Signal.like(answer.content), Signal.like(answer.count)
         with m.If(refused):
             m.d.comb += [answer.kind.eq(Kind.NAK), answer.number_bytes.eq(1), answer.content.eq(Content.NONE)]
         with m.Else():
             m.d.comb += [answer.kind.eq(Kind.ACK), answer.content.eq(content), answer.count.eq(count)]
-        m.d.comb += answer.address.eq(address[:ADDRESS_BITS])
+        with m.Switch(kind):
+            with m.Case(Kind.HELLO):
+                m.d.sync += content.eq(Content.INFO)
+            with m.Case(Kind.STATUS):
+                m.d.sync += content.eq(Content.STATUS)
+            with m.Case(Kind.READ):
+                m.d.sync += content.eq(Mux(space == Space.TAGS, Content.TAGS, Content.BUFFER))
+            with m.Default():
+                m.d.sync += content.eq(Content.NONE)
+        with m.Switch(content):
+            for what, length in ((Content.INFO, INFO_BYTES), (Content.STATUS, STATUS_BYTES), (Content.BUFFER, words),
+                                 (Content.TAGS, delayed(m, words * word_bytes(config, Space.TAGS), 1))):
+                with m.Case(what):
+                    m.d.sync += count.eq(length)
+            with m.Default():
+                m.d.sync += count.eq(0)
 
-        def refuse(reason):
-            m.d.sync += [refused.eq(1), answer.number.eq(reason)]
-            m.next = "ANSWER"
-
-        def get_arguments(first, last):
-            m.d.sync += [argument.eq(first), last_argument.eq(last)]
-            m.next = "ARGUMENTS"
-
-        def accept(what, length):
-            m.d.sync += [content.eq(what), count.eq(length)]
-            m.next = "ANSWER"
-
-        def select(which):
-            m.d.sync += [size.eq(word_bytes(config, which)), limit.eq(space_words(config, which))]
-
-        # Comparisons of many bits have a cycle of their own.
-        length_is = {n: Signal(name=f"length_is_{n}") for n in (0, 4, 7)}
-        too_short, is_expected, as_expected, too_many, beyond = (
-            Signal(name=name) for name in ("too_short", "is_expected", "as_expected", "too_many", "beyond"))
-        # What the host sends has kinds 1 to 7; 0 stands for all others, as 7 does for unknown spaces.
-        kind = delayed(m, Mux(header.kind < 8, header.kind, 0)[:3], 0 if config.compact else 1)
-
+        # Bytes of the payload are taken in two states, which a bit each tells, as it goes far: arguments, and data.
+        asks, stores = Signal(), Signal()
+        to_buffer = Const(1, 1) if config.compact else Signal()
         m.d.comb += self.run_address.eq(address)
         # The buffer is far, and known late to be free: a queue between, but in a small chip.
         if config.compact:
@@ -122,8 +139,18 @@ class Commands(wiring.Component):
                 queue.r_en.eq(self.host_write.ready),
             ]
         m.d.comb += [store.payload.address.eq(address), store.payload.data.eq(self.payload.payload)]
-        filled = Signal.like(size)
-        if not config.compact:
+        following, moved = Signal.like(address), Signal()
+        m.d.comb += [following.eq(address + 1), store.valid.eq(self.payload.valid & stores & to_buffer),
+                     moved.eq(self.payload.valid & stores & (store.ready | ~to_buffer)),
+                     self.payload.ready.eq(asks | (stores & (store.ready | ~to_buffer)))]
+        with m.If(moved):
+            m.d.sync += [left.eq(left - 1), last.eq(left == 2)]
+        if config.compact:
+            with m.If(moved):
+                m.d.sync += address.eq(following)
+        else:
+            # Bytes of a row after the next one, less one: negative tells that the next one is the last.
+            unfilled = Signal(signed(len(size) + 1))
             # Rows are assembled from the top down, so that whatever their length they end at the register's top. Many
             # bits move for a byte: it waits in a register first.
             row = Signal(8 * max(config.cols, 16))
@@ -134,15 +161,18 @@ class Commands(wiring.Component):
                 self.instructions.address.eq(address), self.instructions.data.eq(row[-128:]),
                 self.instructions.en.eq(row_complete & (space == Space.INSTRUCTIONS)),
             ]
-            m.d.sync += [byte.eq(self.payload.payload), byte_taken.eq(0), row_complete.eq(byte_taken & byte_is_last)]
+            m.d.sync += [byte.eq(self.payload.payload), byte_taken.eq(moved & ~to_buffer),
+                         byte_is_last.eq(unfilled[-1]), row_complete.eq(byte_taken & byte_is_last)]
+            with m.If(moved):
+                m.d.sync += unfilled.eq(Mux(unfilled[-1], size - 2, unfilled - 1))
             with m.If(byte_taken):
                 m.d.sync += row.eq(Cat(row[8:], byte))
-            with m.If(row_complete):
-                m.d.sync += address.eq(address + 1)
+            with m.If(row_complete | (moved & to_buffer)):
+                m.d.sync += address.eq(following)
 
         with m.FSM():
             with m.State("IDLE"):
-                m.d.sync += [refused.eq(0), filled.eq(0)]
+                m.d.sync += refused.eq(0)
                 with m.If(self.packet.valid):
                     m.next = "HEADER"
 
@@ -150,95 +180,81 @@ class Commands(wiring.Component):
                 m.d.sync += [length_is[n].eq(header.length == n) for n in length_is]
                 m.d.sync += [too_short.eq(header.length < 5), is_expected.eq(self.expected != 0),
                              as_expected.eq(header.length == self.expected),
-                             address.eq(self.expected_address)]  # as it is while bytes are expected
+                             address.eq(self.expected_address),  # as it is while bytes are expected
+                             answer.number.eq(Reason.CRC)]
                 with m.If(~header.good):
-                    refuse(Reason.CRC)
+                    m.next = "REFUSE"
                 with m.Else():
                     m.next = "KIND"
 
-            with m.State("KIND"), m.Switch(kind):
-                for asks, what, length in ((Kind.HELLO, Content.INFO, INFO_BYTES),
-                                           (Kind.STATUS, Content.STATUS, STATUS_BYTES),
-                                           (Kind.RESET, Content.NONE, 0)):
-                    with m.Case(asks):
-                        with m.If(~length_is[0]):
-                            refuse(Reason.LENGTH)
-                        with m.Else():
-                            accept(what, length)
-                with m.Case(Kind.WRITE):
-                    m.d.sync += left.eq(header.length - 5)
-                    with m.If(too_short):
-                        refuse(Reason.LENGTH)
-                    with m.Else():
-                        get_arguments(first=0, last=4)
-                with m.Case(Kind.READ):
-                    with m.If(~length_is[7]):
-                        refuse(Reason.LENGTH)
-                    with m.Else():
+            with m.State("KIND"):
+                m.d.sync += answer.number.eq(Reason.LENGTH)
+                m.next = "REFUSE"
+                with m.Switch(kind):
+                    with m.Case(Kind.HELLO, Kind.STATUS, Kind.RESET), m.If(length_is[0]):
+                        m.next = "ACCEPT"
+                    with m.Case(Kind.WRITE):
+                        m.d.sync += left.eq(header.length - 5)
+                        with m.If(~too_short):
+                            get_arguments(first=0, last=4)
+                    with m.Case(Kind.READ), m.If(length_is[7]):
                         get_arguments(first=0, last=6)
-                with m.Case(Kind.RUN):
-                    with m.If(~length_is[4]):
-                        refuse(Reason.LENGTH)
-                    with m.Else():
-                        get_arguments(first=1, last=4)
-                with m.Case(Kind.DATA):
-                    m.d.sync += [space.eq(Space.UNIFIED_BUFFER), left.eq(header.length)]
-                    with m.If(~is_expected):
-                        refuse(Reason.UNEXPECTED)
-                    with m.Elif(~as_expected):
-                        refuse(Reason.LENGTH)
-                    with m.Else():
-                        m.next = "STORE"
-                with m.Default():
-                    refuse(Reason.KIND)
+                    with m.Case(Kind.RUN):
+                        m.d.sync += space.eq(Space.INSTRUCTIONS)
+                        with m.If(length_is[4]):
+                            get_arguments(first=1, last=4)
+                    with m.Case(Kind.DATA):
+                        m.d.sync += [space.eq(Space.UNIFIED_BUFFER), left.eq(header.length)]
+                        with m.If(~is_expected):
+                            m.d.sync += answer.number.eq(Reason.UNEXPECTED)
+                        with m.Elif(as_expected):
+                            m.next = "BEGIN"
+                    with m.Case(0):
+                        m.d.sync += answer.number.eq(Reason.KIND)
 
-            with m.State("ARGUMENTS"):
-                m.d.comb += self.payload.ready.eq(1)
-                with m.If(self.payload.valid):
-                    m.d.sync += argument.eq(argument + 1)
-                    with m.Switch(argument):
-                        with m.Case(0):
-                            m.d.sync += space.eq(Mux(self.payload.payload < 7, self.payload.payload, 7))
-                        with m.Case(1, 2, 3, 4):
-                            m.d.sync += address.eq(Cat(address[8:], self.payload.payload))
-                        with m.Default():
-                            m.d.sync += words.eq(Cat(words[8:], self.payload.payload))
-                    with m.If(argument == last_argument):
-                        m.next = "SPACE"
+            with m.State("ASK"):
+                m.d.sync += asks.eq(1)
+                m.next = "ARGUMENTS"
 
-            with m.State("SPACE"), m.Switch(kind):
-                with m.Case(Kind.WRITE), m.Switch(space):
-                    with m.Case(Space.UNIFIED_BUFFER):
-                        select(Space.UNIFIED_BUFFER)
-                        m.d.sync += words.eq(left)
+            with m.State("ARGUMENTS"), m.If(self.payload.valid):
+                m.d.sync += argument.eq(argument + 1)
+                with m.Switch(argument):
+                    with m.Case(0):
+                        m.d.sync += space.eq(Mux(self.payload.payload < 7, self.payload.payload, 7))
+                    with m.Case(1, 2, 3, 4):
+                        m.d.sync += address.eq(Cat(address[8:], self.payload.payload))
+                    with m.Default():
+                        m.d.sync += words.eq(Cat(words[8:], self.payload.payload))
+                with m.If(argument == last_argument):
+                    m.d.sync += asks.eq(0)
+                    m.next = "SPACE"
+
+            with m.State("SPACE"):
+                m.d.sync += [answer.number.eq(Reason.SPACE), uncounted.eq(left - 1)]
+                m.next = "REFUSE"
+                with m.Switch(kind):
+                    with m.Case(Kind.WRITE):
+                        m.d.sync += words.eq(Mux(space == Space.UNIFIED_BUFFER, left, 0))
+                        with m.Switch(space):
+                            with m.Case(Space.UNIFIED_BUFFER):
+                                m.next = "END"
+                            with m.Case(Space.WEIGHTS, Space.INSTRUCTIONS):
+                                m.next = "COUNT"
+                    with m.Case(Kind.READ), m.Switch(space), m.Case(Space.UNIFIED_BUFFER, Space.TAGS):
                         m.next = "END"
-                    for which in (Space.WEIGHTS, Space.INSTRUCTIONS):
-                        with m.Case(which):
-                            select(which)
-                            m.d.sync += [words.eq(0), count.eq(left)]
-                            m.next = "COUNT"
                     with m.Default():
-                        refuse(Reason.SPACE)
-                with m.Case(Kind.READ), m.Switch(space):
-                    for which in (Space.UNIFIED_BUFFER, Space.TAGS):
-                        with m.Case(which):
-                            select(which)
-                            m.next = "END"
-                    with m.Default():
-                        refuse(Reason.SPACE)
-                with m.Default():
-                    select(Space.INSTRUCTIONS)
-                    m.d.sync += words.eq(1)
-                    m.next = "END"
+                        m.d.sync += words.eq(1)
+                        m.next = "END"
 
             # Not a divider: the words of a packet take longer to come than to be counted.
             with m.State("COUNT"):
-                with m.If(count >= size):
-                    m.d.sync += [count.eq(count - size), words.eq(words + 1)]
-                with m.Elif(count != 0):
-                    refuse(Reason.LENGTH)
-                with m.Else():
+                m.d.sync += answer.number.eq(Reason.LENGTH)
+                with m.If(~uncounted[-1]):
+                    m.d.sync += [uncounted.eq(uncounted - size), words.eq(words + 1)]
+                with m.Elif(uncounted == -1):
                     m.next = "END"
+                with m.Else():
+                    m.next = "REFUSE"
 
             with m.State("END"):
                 m.d.sync += [end.eq(address + words), too_many.eq((words == 0) | (words > Mux(
@@ -247,25 +263,21 @@ class Commands(wiring.Component):
                 m.next = "LIMIT"
 
             with m.State("LIMIT"):
-                m.d.sync += beyond.eq(end > limit)
+                m.d.sync += [beyond.eq(end > limit), empty.eq(left == 0)]
                 m.next = "RANGE"
 
             with m.State("RANGE"):
+                m.next = "REFUSE"
                 with m.If((kind == Kind.READ) & too_many):
-                    refuse(Reason.LENGTH)
+                    m.d.sync += answer.number.eq(Reason.LENGTH)
                 with m.Elif(beyond):
-                    refuse(Reason.ADDRESS)
+                    m.d.sync += answer.number.eq(Reason.ADDRESS)
                 with m.Elif(self.running):
-                    refuse(Reason.BUSY)
-                with m.Elif(kind == Kind.READ):
-                    with m.If(space == Space.TAGS):
-                        accept(Content.TAGS, words * word_bytes(config, Space.TAGS))
-                    with m.Else():
-                        accept(Content.BUFFER, words)
-                with m.Elif((kind == Kind.RUN) | (left == 0)):
-                    accept(Content.NONE, 0)
+                    m.d.sync += answer.number.eq(Reason.BUSY)
+                with m.Elif((kind != Kind.WRITE) | empty):
+                    m.next = "ACCEPT"
                 with m.Else():
-                    m.next = "PLACE" if config.compact else "STORE"
+                    m.next = "PLACE" if config.compact else "BEGIN"
 
             if config.compact:
                 # All spaces are in one memory of bytes.
@@ -275,39 +287,37 @@ class Commands(wiring.Component):
                                             (Space.INSTRUCTIONS, config.instruction_base)):
                             with m.Case(which):
                                 m.d.sync += address.eq(base + address * word_bytes(config, which))
-                    m.next = "STORE"
+                    m.next = "BEGIN"
 
-            with m.State("STORE"):
-                moved = Signal()
-                m.d.comb += moved.eq(self.payload.valid & self.payload.ready)
-                with m.If(config.compact | (space == Space.UNIFIED_BUFFER)):
-                    m.d.comb += [store.valid.eq(self.payload.valid), self.payload.ready.eq(store.ready)]
-                    with m.If(moved):
-                        m.d.sync += address.eq(address + 1)
+            with m.State("BEGIN"):
+                m.d.sync += [stores.eq(1), last.eq(left == 1)]
                 if not config.compact:
-                    with m.Else():
-                        m.d.comb += self.payload.ready.eq(1)
-                        with m.If(moved):
-                            m.d.sync += [byte_taken.eq(1), byte_is_last.eq(0), filled.eq(filled + 1)]
-                            with m.If(filled == size - 1):
-                                m.d.sync += [filled.eq(0), byte_is_last.eq(1)]
-                with m.If(moved):
-                    m.d.sync += left.eq(left - 1)
-                    with m.If(left == 1):
-                        m.next = "STORED"
+                    m.d.sync += [to_buffer.eq(space == Space.UNIFIED_BUFFER), unfilled.eq(size - 2)]
+                m.next = "STORE"
+
+            with m.State("STORE"), m.If(moved & last):
+                m.d.sync += stores.eq(0)
+                m.next = "STORED"
 
             with m.State("STORED"), m.If(stored):
                 m.d.comb += self.stored.eq(kind == Kind.DATA)
-                accept(Content.NONE, 0)
+                m.next = "ACCEPT"
 
-            with m.State("ANSWER"):
-                m.d.comb += self.answer.valid.eq(1)
-                with m.If(self.answer.ready):
-                    m.d.comb += [
-                        self.run.eq(~refused & (kind == Kind.RUN)),
-                        self.reset.eq(~refused & (kind == Kind.RESET)),
-                    ]
-                    m.next = "ANSWERED"
+            with m.State("REFUSE"):
+                m.d.sync += [refused.eq(1), self.answer.valid.eq(1)]
+                m.next = "ANSWER"
+
+            with m.State("ACCEPT"):
+                m.d.sync += self.answer.valid.eq(1)
+                m.next = "ANSWER"
+
+            with m.State("ANSWER"), m.If(self.answer.ready):
+                m.d.sync += self.answer.valid.eq(0)
+                m.d.comb += [
+                    self.run.eq(~refused & (kind == Kind.RUN)),
+                    self.reset.eq(~refused & (kind == Kind.RESET)),
+                ]
+                m.next = "ANSWERED"
 
             # Not in the cycle before: who takes the answer and who gives the packet are far from each other.
             with m.State("ANSWERED"):

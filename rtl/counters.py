@@ -70,8 +70,8 @@ class Counters(wiring.Component):
 
     Latency
     -------
-    A cycle is counted three cycles later: what comes in is registered, for it comes from all parts of the chip, and
-    what is made of it. A snapshot holds the cycles before it.
+    A cycle is counted four cycles later: what comes in is registered where it comes from and here, for it comes from
+    all parts of the chip, and what is made of it is. A snapshot holds the cycles before it.
 
     Source
     ------
@@ -93,18 +93,18 @@ class Counters(wiring.Component):
                                               attrs={"no_rw_check": 1})
         write, read = memory.write_port(), memory.read_port()
         m.d.comb += [
-            write.addr.eq(delayed(m, self.tag[:len(write.addr)], 2)),
-            write.en.eq(delayed(m, self.snapshot, 2)),
+            write.addr.eq(delayed(m, self.tag[:len(write.addr)], 3)),
+            write.en.eq(delayed(m, self.snapshot, 3)),
             write.data.eq(self.values),
             read.addr.eq(self.tags.address[:len(read.addr)]),
             read.en.eq(self.tags.en),
             self.tags.data.eq(read.data),
         ]
 
-        arrived = SimpleNamespace(**{name: delayed(m, getattr(self, name), 1) for name in (
+        arrived = SimpleNamespace(**{name: delayed(m, getattr(self, name), 2) for name in (
             "enable", "array_active", "useful_macs", "weight_stall", "weight_shift", "matrix_blocked_by",
             "vector_active", "activation_active")})
-        clear = delayed(m, self.clear, 2)
+        clear = delayed(m, self.clear, 3)
         for name, event in counted_events(arrived).items():
             value, counts = self.values[name], delayed(m, arrived.enable & event, 1)
             with m.If(clear):

@@ -62,11 +62,12 @@ class DelayMemory(Component):
         depth = self._cycles
         m.submodules.memory = memory = Memory(shape=self._width, depth=depth, init=[], attrs={"no_rw_check": 1})
         write, read = memory.write_port(), memory.read_port(domain="comb")
-        place, following = (Signal(range(depth), name=name, reset_less=True) for name in ("place", "following"))
-        register = Signal(self._width, reset_less=True)
         # The oldest word is in the place after that of the newest: no read meets a write, whatever RAM this becomes.
-        m.d.comb += following.eq(Mux(place == depth - 1, 0, place + 1))
-        m.d.sync += [place.eq(following), register.eq(read.data)]
+        place = Signal(range(depth), reset_less=True)
+        following = Signal(range(depth), init=1, reset_less=True)
+        register = Signal(self._width, reset_less=True)
+        m.d.sync += [place.eq(following), following.eq(Mux(following == depth - 1, 0, following + 1)),
+                     register.eq(read.data)]
         m.d.comb += [write.en.eq(1), write.addr.eq(place), write.data.eq(self.d), read.addr.eq(following),
                      self.q.eq(register)]
         return m

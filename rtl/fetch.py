@@ -59,7 +59,7 @@ class Fetch(wiring.Component):
     """
 
     #: Cycles from reset to the first instruction.
-    FIRST = 6
+    FIRST = 8
 
     def __init__(self, config):
         self._config = config
@@ -83,34 +83,37 @@ class Fetch(wiring.Component):
         pc = Signal(PC_BITS + 1)
         started = Signal()
         read_pc, fetched_pc = Signal.like(pc, reset_less=True), Signal.like(pc, reset_less=True)
-        read_valid, fetched_valid = Signal(), Signal()
-        fetched_end = Signal(reset_less=True)
-        fault = Signal(Fault)
+        read_valid, fetched_valid, decoded_valid = (
+            Signal(name=name) for name in ("read_valid", "fetched_valid", "decoded_valid"))
+        fetched_end, decoded_end = (Signal(name=name, reset_less=True) for name in ("fetched_end", "decoded_end"))
 
         # All stages move together, in every second cycle at most and when the last one is empty: a register of its own
         # says so, as the memory and the stages lie far from dispatch, which knows late whether it takes an instruction.
-        # What the memory reads has a cycle to get there and one to come. A word is taken a cycle late: when the stages
-        # move again it has been through the decoder all the same, and the enable of so many bits may be anywhere.
-        decoded = Signal(DecodedLayout(self._config))
-        head = Signal(DecodedLayout(self._config), reset_less=True)
+        # What the memory reads has a cycle to get there and one to come. A word is taken a cycle late, as the enable of
+        # so many bits may be anywhere, and so is what the decoder says of it, two cycles after it at the earliest: it
+        # has registers within.
+        decoded, head = (
+            Signal(DecodedLayout(self._config), name=name, reset_less=True) for name in ("decoded", "head"))
         word = Signal(INSTRUCTION_BITS, reset_less=True)
         advance = Signal()
+        legal, queue, work = (delayed(m, value, 1) for value in (decoder.legal, decoder.queue, decoder.work))
+        opcode = field(word, Opcode.NOP, "opcode")
+        own = {name: delayed(m, ~decoder.queue.any() & Cat(opcode == o for o in opcodes).any(), 1)
+               for name, opcodes in _OWN.items()}
         with m.If(delayed(m, advance, 1)):
-            m.d.sync += word.eq(read.data)
+            m.d.sync += [
+                word.eq(read.data),
+                decoded.fault.eq(Mux(decoded_end, Fault.PROGRAM_END,
+                                     Mux(legal, Fault.NONE, Fault.ILLEGAL_INSTRUCTION))),
+                decoded.queue.eq(Mux(legal & ~decoded_end, queue, 0)), decoded.work.eq(work),
+                *(decoded.own[name].eq(legal & ~decoded_end & bit) for name, bit in own.items()),
+            ]
         m.d.comb += [
             read.addr.eq(read_pc[:len(read.addr)]),
             read.en.eq(1),
             decoder.word.eq(word),
             self.instructions.payload.eq(head),
-            fault.eq(Mux(fetched_end, Fault.PROGRAM_END, Mux(decoder.legal, Fault.NONE, Fault.ILLEGAL_INSTRUCTION))),
-            decoded.issue.word.eq(word), decoded.issue.pc.eq(fetched_pc[:PC_BITS]),
-            decoded.fault.eq(fault), decoded.queue.eq(Mux(fault == Fault.NONE, decoder.queue, 0)),
-            decoded.work.eq(decoder.work),
         ]
-        opcode = field(word, Opcode.NOP, "opcode")
-        for name, opcodes in _OWN.items():
-            m.d.comb += decoded.own[name].eq((fault == Fault.NONE) & ~decoder.queue.any()
-                                             & Cat(opcode == own for own in opcodes).any())
         with m.If(~started):
             m.d.sync += [pc.eq(self.address), started.eq(1)]
         # Not in the same cycle: nothing advances before the second.
@@ -119,7 +122,9 @@ class Fetch(wiring.Component):
                 pc.eq(pc + 1), read_pc.eq(pc), read_valid.eq(1),
                 fetched_pc.eq(read_pc), fetched_valid.eq(read_valid),
                 fetched_end.eq(read_pc >= depth),
-                head.eq(decoded), self.instructions.valid.eq(fetched_valid), advance.eq(0),
+                decoded.issue.word.eq(word), decoded.issue.pc.eq(fetched_pc[:PC_BITS]), decoded_end.eq(fetched_end),
+                decoded_valid.eq(fetched_valid),
+                head.eq(decoded), self.instructions.valid.eq(decoded_valid), advance.eq(0),
             ]
         with m.Elif(~self.instructions.valid | self.instructions.ready):
             m.d.sync += [self.instructions.valid.eq(0), advance.eq(1)]

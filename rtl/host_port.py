@@ -121,14 +121,16 @@ class HostPort(wiring.Component):
         # an answer comes before the program's packets, of which there may be many.
         packet = transmitter.packet
         if not self._config.compact:
-            # A register for what is chosen here, as much of it is far; not before the last packet has left.
+            # A register for what is chosen here, as much of it is far; not before the last packet has left, and a cycle
+            # after that is known.
             m.submodules.chosen = chosen = StreamRegister(packet.payload.shape())
             packet = packet.signature.create(path=("packet",))
             wiring.connect(m, chosen.kept, transmitter.packet)
+            m.d.sync += packet.ready.eq(chosen.arriving.ready & transmitter.packet.ready
+                                        & ~(packet.valid & packet.ready))
             m.d.comb += [
                 chosen.arriving.payload.eq(packet.payload),
-                chosen.arriving.valid.eq(packet.valid & transmitter.packet.ready),
-                packet.ready.eq(chosen.arriving.ready & transmitter.packet.ready),
+                chosen.arriving.valid.eq(packet.valid & packet.ready),
             ]
         stopped = Signal()
         with m.If(self.stopped):

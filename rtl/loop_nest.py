@@ -1,6 +1,6 @@
 """Counters of nested loops, for address generators that make a step a cycle."""
 
-from amaranth.hdl import Cat, Module, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
@@ -47,24 +47,26 @@ class LoopNest(Component):
         m = Module()
         once = Signal.like(self.once, reset_less=True)
         last, following = Signal.like(self.once, reset_less=True), Signal.like(self.once)
-        m.d.sync += self.ends.eq(Cat(following[:i + 1].all() for i in range(len(following))))
+        # A start is known last.
+        for register, of in ((last, lambda value: value),
+                             (self.ends, lambda value: Cat(value[:i + 1].all() for i in range(len(value))))):
+            m.d.sync += register.eq(Mux(self.start, of(self.once), of(following)))
 
         with m.If(self.start):
             m.d.sync += once.eq(self.once)
         m.d.comb += following.eq(last)
-        m.d.sync += last.eq(following)
         for i, width in enumerate(self._widths):
             # Rounds after the next one, less one: negative tells that the next one is the last.
             rest, again = (Signal(signed(width + 1), name=f"{name}_{i}", reset_less=True) for name in ("rest", "again"))
             first = Signal.like(rest, name=f"first_{i}")
             m.d.comb += first.eq(self.counts[f"of{i}"] - 3)
-            with m.If(self.start):
-                m.d.comb += following[i].eq(self.once[i])
-                m.d.sync += [rest.eq(first), again.eq(first)]
-            with m.Elif(self.step & self.ends[i]):
+            goes = self.step & (self.ends[i - 1] if i else 1)
+            with m.If(self.step & self.ends[i]):
                 m.d.comb += following[i].eq(once[i])
-                m.d.sync += rest.eq(again)
-            with m.Elif(self.step & (self.ends[i - 1] if i else 1)):
+            with m.Elif(goes):
                 m.d.comb += following[i].eq(rest[-1])
-                m.d.sync += rest.eq(rest - 1)
+            with m.If(self.start):
+                m.d.sync += again.eq(first)
+            with m.If(self.start | goes):
+                m.d.sync += rest.eq(Mux(self.start, first, Mux(self.ends[i], again, rest - 1)))
         return m

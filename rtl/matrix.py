@@ -15,6 +15,7 @@ from .interfaces import BUFFER_READ_LATENCY, BufferRead, MemoryRead, UnitPort
 from .isa import Fault
 from .matrix_address import MatrixAddress
 from .stamp import place
+from .tile_fifo import TileFifo
 from .useful_macs import UsefulMacs
 
 __all__ = ["MatrixUnit"]
@@ -37,7 +38,8 @@ class MatrixUnit(Component):
     unit : Out(UnitPort())
     buffer : Out(BufferRead(rows))
     weights : In(stream of 8 * cols bits)
-        Rows of tiles, bottom row of each tile first; column c in bits 8*c.
+        Rows of tiles, bottom row of each tile first; column c in bits 8*c. The payload follows by `TileFifo.LATENCY`
+        cycles, see there.
     acc_read : In(MemoryRead(14, 32 * cols))
         Port of the activation unit, see `Accumulators`.
     array_active : Out(1)
@@ -142,7 +144,7 @@ class MatrixUnit(Component):
             array.shift.eq(delay(m, "shift_line", row_taken,
                                  _READ_LATENCY - 1 - SystolicArray.shift_ahead(config))),
             array.weights.eq(
-                delay(m, "weight_line", self.weights.payload, _READ_LATENCY - 1, reset_less=True)),
+                delay(m, "weight_line", self.weights.payload, _READ_LATENCY - 1 - TileFifo.LATENCY, reset_less=True)),
             accumulators.sums.eq(array.sums),
             self.unit.retire.eq(delay(m, "retire_line", good & request.last, self.retire_latency(config))),
         ]

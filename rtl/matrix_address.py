@@ -85,18 +85,21 @@ class MatrixAddress(Component):
         # What it is, is known when it arrives: much moves when it is taken. So is what its loops are besides a count:
         # whether one has no or one round; of those that registers count, when these are written.
         arriving = waiting.arriving.payload.word
-        is_convolve, is_setting, empty_plane, once_x, once_y = (
-            Signal(name=name) for name in ("is_convolve", "is_setting", "empty_plane", "once_x", "once_y"))
+        is_convolve, is_setting, starts, empty_plane, once_x, once_y = (
+            Signal(name=name) for name in ("is_convolve", "is_setting", "starts", "empty_plane", "once_x", "once_y"))
         x_count, y_count, length = (field(arriving, opcode, name) for opcode, name in (
             (Opcode.CONVOLVE, "x_count"), (Opcode.CONVOLVE, "y_count"), (Opcode.MATRIX_MULTIPLY, "length")))
         with m.If(waiting.arriving.ready):
             opcode = field(arriving, Opcode.NOP, "opcode")
-            m.d.sync += [is_convolve.eq(opcode == Opcode.CONVOLVE), is_setting.eq(opcode == Opcode.SET_CONFIGURATION)]
+            m.d.sync += [is_convolve.eq(opcode == Opcode.CONVOLVE), is_setting.eq(opcode == Opcode.SET_CONFIGURATION),
+                         starts.eq(self.issue.valid & (opcode != Opcode.SET_CONFIGURATION))]
             with m.If(opcode == Opcode.CONVOLVE):
                 m.d.sync += [empty_plane.eq((x_count == 0) | (y_count == 0)),
                              once_x.eq(x_count == 1), once_y.eq(y_count == 1)]
             with m.Else():
                 m.d.sync += [empty_plane.eq(length == 0), once_x.eq(length == 1), once_y.eq(1)]
+        with m.Elif(take):
+            m.d.sync += starts.eq(0)
         no_pass, once_pass = Signal(2, init=0b11), Signal(2)
 
         # The running instruction.
@@ -112,10 +115,11 @@ class MatrixAddress(Component):
         _, pass_last, _, last = loops.ends
         # Whether a step is made is in a register, for it moves all loops: a request that is made when the one before
         # is not taken waits in `spare`.
-        step, spare_valid = Signal(), Signal()
+        step, spare_valid, free = Signal(), Signal(), Signal()
         m.d.comb += [
             step.eq(running & ~spare_valid),
-            take.eq(waiting.kept.valid & (~running | (step & last))),
+            free.eq(~running | (last & ~spare_valid)),
+            take.eq(waiting.kept.valid & free),
             self.moving.eq(take | step | (self.issue.valid & self.issue.ready)),
         ]
 
@@ -142,7 +146,7 @@ class MatrixAddress(Component):
         empty = Signal()
         m.d.comb += [
             empty.eq(empty_plane | (is_convolve & no_pass.any())),
-            loops.start.eq(take & ~is_setting), loops.step.eq(step),
+            loops.start.eq(starts & free), loops.step.eq(step),
             loops.once.eq(Cat(once_x, once_y, once_pass | (~is_convolve).replicate(2)) | empty.replicate(4)),
             loops.counts.of0.eq(Mux(is_convolve, convolve["x_count"], multiply["length"])),
             loops.counts.of1.eq(convolve["y_count"]),

@@ -1,6 +1,6 @@
 """Receiver of packets: finds them in the byte stream, buffers the payload and checks the CRC."""
 
-from amaranth.hdl import Cat, Const, Module, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Signal, signed, unsigned
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.crc import catalog
 from amaranth.lib.memory import Memory
@@ -39,7 +39,7 @@ class PacketReceiver(wiring.Component):
     Latency
     -------
     A byte a cycle (in a compact chip every `SerialCrc.CYCLES`), and 4 such times after the header. The packet is
-    offered 2 cycles after its last byte, its payload 2 cycles later.
+    offered 3 cycles after its last byte (2 in a compact chip), its payload 2 cycles later.
     """
 
     def __init__(self, config):
@@ -50,7 +50,11 @@ class PacketReceiver(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.crc = crc = SerialCrc() if self._serial else catalog.CRC32_ETHERNET(data_width=8).create()
-        crc_ready = crc.ready if self._serial else Const(1, 1)
+        # A register before it, but in a small chip.
+        crc_ready, registers = (crc.ready, 0) if self._serial else (Const(1, 1), 1)
+        covered, covers, begins = Signal(8), Signal(), Signal()
+        m.d.comb += [port.eq(delayed(m, value, registers)) for port, value in (
+            (crc.data, covered), (crc.valid, covers), (crc.start, begins))]
         # A read never depends on a write in the same cycle, so yosys need not build what defines its result.
         m.submodules.buffer = buffer = Memory(shape=8, depth=self._longest, init=[], attrs={"no_rw_check": 1})
         write, read = buffer.write_port(), buffer.read_port()
@@ -59,7 +63,9 @@ class PacketReceiver(wiring.Component):
         window = Signal(32)
         length = Signal(16)
         header = self.packet.payload
-        left = Signal(range(self._longest + 5))
+        # Bytes that follow the next one, less one: negative tells that the next is the last. Of the payload that is
+        # offered those to be read, less one: negative tells that there are none.
+        left = Signal(signed(1 + (self._longest + 2).bit_length()))
         position = Signal(range(self._longest + 1))
         m.d.comb += [
             length.eq(Cat(window[24:], self.rx.payload)),
@@ -80,8 +86,8 @@ class PacketReceiver(wiring.Component):
 
         with m.FSM():
             with m.State("HUNT"):
-                m.d.comb += [self.rx.ready.eq(1), crc.start.eq(1)]
-                m.d.sync += left.eq(4)
+                m.d.comb += [self.rx.ready.eq(1), begins.eq(1)]
+                m.d.sync += left.eq(4 - 2)
                 with m.If(self.rx.valid):
                     m.d.sync += window.eq(Cat(window[8:], self.rx.payload))
                     with m.If((window[:8] == SYNC) & (length <= self._longest)):
@@ -90,32 +96,37 @@ class PacketReceiver(wiring.Component):
                         m.next = "HEADER"
 
             with m.State("HEADER"):
-                m.d.comb += [crc.data.eq(window[:8]), crc.valid.eq(1)]
+                m.d.comb += [covered.eq(window[:8]), covers.eq(1)]
                 with m.If(crc_ready):
                     m.d.sync += [window.eq(window[8:]), left.eq(left - 1)]
-                    with m.If(left == 1):
-                        m.d.sync += left.eq(header.length + 4)
+                    with m.If(left[-1]):
+                        m.d.sync += left.eq(header.length + 4 - 2)
                         m.next = "RECEIVE"
 
             with m.State("RECEIVE"):
-                m.d.comb += [self.rx.ready.eq(crc_ready), crc.data.eq(self.rx.payload), crc.valid.eq(self.rx.valid),
-                             store.eq(self.rx.valid & (left > 4))]
+                m.d.comb += [self.rx.ready.eq(crc_ready), covered.eq(self.rx.payload), covers.eq(self.rx.valid),
+                             store.eq(self.rx.valid & (left > 4 - 2))]
                 with m.If(self.rx.valid & crc_ready):
                     m.d.sync += [position.eq(position + 1), left.eq(left - 1)]
-                    with m.If(left == 1):
-                        m.next = "CHECK"
+                    with m.If(left[-1]):
+                        m.next = "CHECK" if self._serial else "SEAL"
+
+            if not self._serial:
+                # The last byte is on its way into the CRC.
+                with m.State("SEAL"):
+                    m.next = "CHECK"
 
             with m.State("CHECK"):
-                m.d.sync += [header.good.eq(crc.match_detected), position.eq(0)]
+                m.d.sync += [header.good.eq(crc.match_detected), position.eq(0), left.eq(header.length - 1)]
                 with m.If(crc_ready):
                     m.next = "OFFER"
 
             with m.State("OFFER"):
                 m.d.comb += self.packet.valid.eq(1)
                 with m.If(take_read):
-                    m.d.sync += fetched.eq(position != header.length)
-                    with m.If(position != header.length):
-                        m.d.sync += position.eq(position + 1)
+                    m.d.sync += fetched.eq(~left[-1])
+                    with m.If(~left[-1]):
+                        m.d.sync += [position.eq(position + 1), left.eq(left - 1)]
                 with m.If(take_fetched):
                     m.d.sync += [self.payload.valid.eq(fetched), self.payload.payload.eq(read.data)]
                 with m.If(self.packet.ready):

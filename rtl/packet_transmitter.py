@@ -2,7 +2,7 @@
 
 import struct
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, unsigned
+from amaranth.hdl import Cat, Const, Module, Signal, unsigned
 from amaranth.lib import data, enum, stream, wiring
 from amaranth.lib.crc import catalog
 from amaranth.lib.wiring import In, Out
@@ -74,8 +74,9 @@ class PacketTransmitter(wiring.Component):
 
     Latency
     -------
-    The first byte 4 cycles after the request, of a compact chip 2; then a byte a cycle (as far as the buffer delivers;
-    of other content four bytes in five cycles; in a compact chip every `SerialCrc.CYCLES`).
+    The first byte 5 cycles after the request, of a compact chip 2; then a byte a cycle (as far as the buffer delivers;
+    of other content four bytes in six cycles; before the CRC a cycle is lost), in a compact chip every
+    `SerialCrc.CYCLES`.
     """
 
     def __init__(self, config):
@@ -97,7 +98,7 @@ class PacketTransmitter(wiring.Component):
         request, tx = self.packet.payload, self.tx
 
         # INFO, STATUS and TAGS are sent by words. From one load to the next are the registers of the index, the tag
-        # memory and two multiplexers, so that a word takes five cycles.
+        # memory and three multiplexers, so that a word takes six cycles.
         content = Signal(Content)
         index, is_last_tag = Signal(range(1 + len(COUNTERS))), Signal()
         table, word = Signal(32), Signal(32)
@@ -123,9 +124,9 @@ class PacketTransmitter(wiring.Component):
             with m.Elif(self.fresh):
                 m.d.sync += table.eq(self.tags.data)
         else:
-            m.d.comb += self.tags.address.eq(tag)
+            m.d.comb += [self.tags.address.eq(tag), self.tags.en.eq(1)]
             info_word, status_word, tag_word = (
-                delayed(m, words.word_select(index, 32), 1) for words in (info_words, status, self.tags.data))
+                _word(m, words, index) for words in (info_words, status, self.tags.data))
             with m.Switch(content):
                 with m.Case(Content.INFO):
                     m.d.sync += table.eq(info_word)
@@ -133,8 +134,7 @@ class PacketTransmitter(wiring.Component):
                     m.d.sync += table.eq(status_word)
                 with m.Default():
                     m.d.sync += table.eq(tag_word)
-            m.d.sync += self.tags.en.eq(content == Content.TAGS)  # in time for the first word, as a header lasts
-            m.d.sync += late.eq(delayed(m, load, 3))
+            m.d.sync += late.eq(delayed(m, load, 4))
         with m.If(load if compact else delayed(m, load, 1)):
             m.d.sync += [index.eq(index + 1),
                          is_last_tag.eq((content == Content.TAGS) & (index == len(COUNTERS) - 2))]
@@ -143,7 +143,7 @@ class PacketTransmitter(wiring.Component):
 
         head = Signal(32 + request.number.shape().width)
         head_left = Signal(range(4 + 6 + 1))
-        left = Signal.like(request.count)
+        left, last, none = Signal.like(request.count), Signal(), Signal()  # and whether it is one, or was none
         phase, last_phase = Signal(2), Signal()  # the byte of a word, and whether it is the last
 
         def next_phase():
@@ -153,7 +153,10 @@ class PacketTransmitter(wiring.Component):
         # CRC itself.
         byte, valid, covered, advance, gone = Signal(8), Signal(), Signal(), Signal(), Signal()
         taken = Signal()
-        m.d.comb += [taken.eq(advance & valid), crc.data.eq(byte), crc.valid.eq(taken & covered)]
+        registers = 0 if compact else 1
+        idle = Signal()
+        m.d.comb += [taken.eq(advance & valid), *(port.eq(delayed(m, value, registers)) for port, value in (
+            (crc.data, byte), (crc.valid, taken & covered), (crc.start, idle)))]
         if compact:
             m.d.comb += [advance.eq((~tx.valid | tx.ready) & crc.ready), gone.eq(advance)]
             with m.If(advance):
@@ -171,11 +174,12 @@ class PacketTransmitter(wiring.Component):
         m.d.comb += [port.eq(delayed(m, value, stages)) for port, value in (
             (reader.start, begins), (reader.address, request.address), (reader.count, request.count))]
 
-        with m.FSM() as state:
+        sealed = "CRC" if compact else "SEAL"
+        with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += [
                     self.packet.ready.eq(1),
-                    crc.start.eq(1),
+                    idle.eq(1),
                     begins.eq(self.packet.valid & (request.content == Content.BUFFER)),
                 ]
                 length = Signal(16)
@@ -183,7 +187,7 @@ class PacketTransmitter(wiring.Component):
                 m.d.sync += [
                     head.eq(Cat(request.kind, request.sequence, length, request.number)),
                     head_left.eq(4 + request.number_bytes),
-                    left.eq(request.count),
+                    left.eq(request.count), none.eq(request.count == 0),
                     content.eq(request.content),
                     tag.eq(request.address),
                     index.eq(0), is_last_tag.eq(0), phase.eq(0), last_phase.eq(0),
@@ -196,17 +200,19 @@ class PacketTransmitter(wiring.Component):
 
             with m.State("SYNC"):
                 m.d.comb += [byte.eq(SYNC), valid.eq(1)]
-                with m.If(taken):
+                with m.If(advance):
                     m.next = "HEAD"
 
             with m.State("HEAD"):
                 m.d.comb += [byte.eq(head[:8]), valid.eq(1), covered.eq(1)]
-                with m.If(taken):
+                m.d.sync += last.eq(left == 1)
+                with m.If(advance):
                     m.d.sync += [head.eq(head[8:]), head_left.eq(head_left - 1)]
                     with m.If(head_left == 1):
+                        m.d.sync += word.eq(table)
                         m.d.comb += load.eq(1)
-                        with m.If(left == 0):
-                            m.next = "CRC"
+                        with m.If(none):
+                            m.next = sealed
                         with m.Elif(content == Content.BUFFER):
                             m.next = "BUFFER"
                         with m.Else():
@@ -216,22 +222,33 @@ class PacketTransmitter(wiring.Component):
                 m.d.comb += [byte.eq(reader.bytes.payload), valid.eq(reader.bytes.valid), covered.eq(1),
                              reader.bytes.ready.eq(advance)]
                 with m.If(taken):
-                    m.d.sync += left.eq(left - 1)
-                    with m.If(left == 1):
-                        m.next = "CRC"
+                    m.d.sync += [left.eq(left - 1), last.eq(left == 2)]
+                    with m.If(last):
+                        m.next = sealed
 
             with m.State("WORDS"):
-                m.d.comb += [byte.eq(word[:8]), valid.eq(~(late & last_phase)), covered.eq(1)]
-                with m.If(taken):
-                    m.d.sync += [*next_phase(), left.eq(left - 1)]
-                    m.d.comb += load.eq(last_phase)
-                    with m.If(left == 1):
+                m.d.comb += [byte.eq(word[:8]), valid.eq(1), covered.eq(1)]
+                with m.If(advance):
+                    m.d.sync += [*next_phase(), left.eq(left - 1), last.eq(left == 2), word.eq(word[8:])]
+                    with m.If(last):
                         m.d.sync += [phase.eq(0), last_phase.eq(0)]
-                        m.next = "CRC"
+                        m.next = sealed
+                    with m.Elif(last_phase):
+                        m.next = "NEXT"
+
+            with m.State("NEXT"), m.If(~late):
+                m.d.sync += word.eq(table)
+                m.d.comb += load.eq(1)
+                m.next = "WORDS"
+
+            if not compact:
+                # The last byte is on its way into the CRC.
+                with m.State("SEAL"):
+                    m.next = "CRC"
 
             with m.State("CRC"):
                 m.d.comb += [byte.eq(crc.crc.word_select(phase, 8)), valid.eq(1)]
-                with m.If(taken):
+                with m.If(advance):
                     m.d.sync += next_phase()
                     with m.If(last_phase):
                         m.next = "DRAIN"
@@ -239,8 +256,10 @@ class PacketTransmitter(wiring.Component):
             with m.State("DRAIN"), m.If(gone):
                 m.d.comb += self.sent.eq(1)
                 m.next = "IDLE"
-
-        # The next word with `load`; that one is taken in other cycles of HEAD, too, does not matter.
-        with m.If(taken):
-            m.d.sync += word.eq(Mux(state.ongoing("HEAD") | last_phase, table, word[8:]))
         return m
+
+
+def _word(m, words, index):
+    """The 32-bit word of that index, 2 cycles later: out of each four one, and of those one."""
+    fours = [delayed(m, words[i:i + 128].word_select(index[:2], 32), 1) for i in range(0, len(words), 128)]
+    return delayed(m, Cat(fours).word_select(delayed(m, index[2:], 1), 32), 1)

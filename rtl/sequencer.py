@@ -54,7 +54,7 @@ class Sequencer(wiring.Component):
 
     Latency
     -------
-    The first instruction is dispatched 11 cycles after `run`. What a unit shows counts in the next cycle,
+    The first instruction is dispatched 13 cycles after `run`. What a unit shows counts in the next cycle,
     a fault in the one after that.
     """
 
@@ -113,11 +113,11 @@ class Sequencer(wiring.Component):
         # Of several the first, found in a cycle of its own. A unit's fault is always of an older instruction than what
         # is at dispatch, which does not halt after one.
         first, fault, pc, deadlock = Signal.like(failed), Signal(Fault), Signal(PC_BITS), Signal()
-        m.d.comb += first.eq(failed & -failed)
+        m.d.comb += first.eq(Cat(failed[i] & ~failed[:i].any() for i in range(len(failed))))
         for chosen, values in ((fault, faults), (pc, pcs)):
             m.d.sync += chosen.eq(one_hot(first, values))
         stops = delayed(m, failed.any() & self.counts, 1)
-        m.d.comb += deadlock.eq(watchdog.deadlock & self.counts)
+        m.d.sync += deadlock.eq(watchdog.deadlock & self.counts)
 
         m.d.sync += self.stopped.eq(0)
         with m.If(reset):

@@ -5,9 +5,11 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
+from .delay import delayed
+
 __all__ = ["StreamQueue"]
 
-_DEPTH = 4
+_DEPTH = 8
 
 
 class StreamQueue(wiring.Component):
@@ -23,13 +25,13 @@ class StreamQueue(wiring.Component):
     arriving : In(stream of `width` bits)
         Ready from the second cycle after a reset on.
     kept : Out(stream of `width` bits)
-        In order; four transfers fit.
+        In order; eight transfers fit.
     empty : Out(1)
         Nothing is kept.
 
     Latency
     -------
-    2 cycles; a transfer every cycle.
+    3 cycles; a transfer every cycle.
     """
 
     def __init__(self, width):
@@ -39,13 +41,12 @@ class StreamQueue(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         m.submodules.fifo = fifo = SyncFIFOBuffered(width=self.arriving.payload.shape().width, depth=_DEPTH)
-        room = Signal()
-        # It leaves a place for what is under way in this cycle and the one before.
-        m.d.sync += room.eq(fifo.level <= _DEPTH - 2)
+        room, arrived = Signal(), Signal()
+        # It leaves places for what is under way in this cycle and the two before.
+        m.d.sync += [room.eq(fifo.level <= _DEPTH - 3), arrived.eq(self.arriving.valid & room)]
         m.d.comb += [
-            self.arriving.ready.eq(room), fifo.w_data.eq(self.arriving.payload),
-            fifo.w_en.eq(self.arriving.valid & room),
+            self.arriving.ready.eq(room), fifo.w_data.eq(delayed(m, self.arriving.payload, 1)), fifo.w_en.eq(arrived),
             self.kept.payload.eq(fifo.r_data), self.kept.valid.eq(fifo.r_rdy), fifo.r_en.eq(self.kept.ready),
-            self.empty.eq(fifo.level == 0),
+            self.empty.eq((fifo.level == 0) & ~arrived),
         ]
         return m

@@ -1,6 +1,6 @@
 """The UART that carries the chip's byte streams over two wires."""
 
-from amaranth.hdl import Cat, Module, Signal, unsigned
+from amaranth.hdl import Cat, Module, Signal, signed, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.wiring import In, Out
@@ -75,7 +75,7 @@ class Uart(wiring.Component):
         line = Signal(init=1)
         m.submodules.synchroniser = FFSynchronizer(self.rx_pin, line, init=1)
         middles = [int(self._ratio * (n + 0.5) + 0.5) for n in range(_BITS)]
-        timer, number, restart = self._bit_timer(m, "rx", middles)
+        due, number, is_last, restart = self._bit_timer(m, "rx", middles)
         bits = Signal(8)
 
         with m.If(self.rx.ready):
@@ -86,11 +86,11 @@ class Uart(wiring.Component):
                 with m.If(~line):
                     m.next = "FRAME"
 
-            with m.State("FRAME"), m.If(timer == 0):
+            with m.State("FRAME"), m.If(due):
                 m.d.sync += bits.eq(Cat(bits[1:], line))
                 with m.If((number == 0) & line):
                     m.next = "IDLE"
-                with m.If(number == _BITS - 1):
+                with m.If(is_last):
                     with m.If(line):
                         m.next = "IDLE"
                     with m.Else():
@@ -104,38 +104,42 @@ class Uart(wiring.Component):
 
     def _send(self, m):
         ends = [int(self._ratio * (n + 1) + 0.5) for n in range(_BITS)]
-        timer, number, restart = self._bit_timer(m, "tx", ends)
+        due, _, is_last, restart = self._bit_timer(m, "tx", ends)
         bits = Signal(_BITS - 2)
         sending = Signal()
 
-        m.d.comb += self.tx.ready.eq(~sending | ((timer == 0) & (number == _BITS - 1)))
+        m.d.comb += self.tx.ready.eq(~sending | (due & is_last))
         with m.If(self.tx.ready):
             m.d.comb += restart.eq(1)
             m.d.sync += [sending.eq(self.tx.valid), self.tx_pin.eq(~self.tx.valid), bits.eq(self.tx.payload)]
-        with m.Elif(timer == 0):
+        with m.Elif(due):
             m.d.sync += Cat(self.tx_pin, bits).eq(Cat(bits, 1))
 
     def _bit_timer(self, m, name, times):
-        """Counts the bits of a frame: `timer` is 0 in cycle `times[number]` after `restart`, then the next one begins.
+        """Counts the bits of a frame: `due` in cycle `times[number]` after `restart`, then the next one begins.
 
         Returns
         -------
-        timer, number, restart : Signal
+        due, number, is_last, restart : Signal
+            `is_last`: number is that of the last bit.
         """
         lengths = [end - begin for begin, end in zip([0, *times], times)]
         # All but the first, which is half a bit in the receiver, last so many cycles or one more.
         shortest = min(lengths[1:])
-        timer = Signal(range(max(lengths)), name=f"{name}_timer")
+        # The timer counts to -1, so that its sign tells.
+        timer = Signal(signed((max(lengths) - 1).bit_length() + 1), name=f"{name}_timer")
         number = Signal(range(_BITS), name=f"{name}_number")
+        is_last = Signal(name=f"{name}_is_last")
+        due = timer[-1]
         restart = Signal(name=f"{name}_restart")
         following = Signal.like(timer, name=f"{name}_following")
-        m.d.comb += following.eq(shortest - 1)
+        m.d.comb += following.eq(shortest - 2)
         with m.Switch(number), m.Case(*(n for n, length in enumerate(lengths[1:]) if length > shortest)):
-            m.d.comb += following.eq(shortest)
+            m.d.comb += following.eq(shortest - 1)
         with m.If(restart):
-            m.d.sync += [timer.eq(lengths[0] - 1), number.eq(0)]
-        with m.Elif(timer == 0):
-            m.d.sync += [timer.eq(following), number.eq(number + 1)]
+            m.d.sync += [timer.eq(lengths[0] - 2), number.eq(0), is_last.eq(0)]
+        with m.Elif(due):
+            m.d.sync += [timer.eq(following), number.eq(number + 1), is_last.eq(number == _BITS - 2)]
         with m.Else():
             m.d.sync += timer.eq(timer - 1)
-        return timer, number, restart
+        return due, number, is_last, restart

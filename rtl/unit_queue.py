@@ -62,7 +62,9 @@ class UnitQueue(wiring.Component):
         held_valid, room = Signal(), Signal(init=1)
         # Known a cycle ahead, before the one that arrives is counted.
         m.d.sync += room.eq(fifo.w_rdy & ~(self.push.valid & room))
-        synchronise, leave, load = Signal(), Signal(), Signal()
+        synchronise, leave, load, some = Signal(), Signal(), Signal(), Signal()
+        # Whether there is one in the queue is in a register, as much moves with it.
+        m.d.sync += some.eq(fifo.w_en | (some & ~(load & (fifo.level == 1))))
         m.d.comb += [
             fifo.w_data.eq(self.push.payload),
             fifo.w_en.eq(self.push.valid & room),
@@ -70,7 +72,7 @@ class UnitQueue(wiring.Component):
             synchronise.eq(field(held.word, Opcode.SYNCHRONISE, "opcode") == Opcode.SYNCHRONISE),
             leave.eq(held_valid & waits.met & (synchronise | self.issue.ready)),
             # Not in the cycle in which `held` leaves: that is known late.
-            load.eq(fifo.r_rdy & ~held_valid),
+            load.eq(some & ~held_valid),
             fifo.r_en.eq(load),
             waits.head.eq(held.word[:HEAD_BITS]),
             waits.restart.eq(load),

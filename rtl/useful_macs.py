@@ -4,6 +4,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib.wiring import Component, In, Out
 
 from .array import delay
+from .tile_fifo import TileFifo
 
 __all__ = ["UsefulMacs"]
 
@@ -25,7 +26,8 @@ class UsefulMacs(Component):
     Members
     -------
     row_taken : In(1), row : In(8 * cols)
-        A row of the next tile enters the array.
+        A row of the next tile is taken for the array. It follows `TileFifo.LATENCY` cycles later; in a compact chip it
+        is there.
     switching : In(1)
         The tile becomes active for the vector of this cycle; its last row comes in this cycle at the latest.
     vector : In(1)
@@ -42,7 +44,11 @@ class UsefulMacs(Component):
     @staticmethod
     def latency(config):
         """Cycles from a vector to what it adds."""
-        return UsefulMacs._row_latency(config) + 2
+        return UsefulMacs._row_delay(config) + UsefulMacs._row_latency(config) + 2
+
+    @staticmethod
+    def _row_delay(config):
+        return 0 if config.compact else TileFifo.LATENCY
 
     @staticmethod
     def _row_latency(config):
@@ -65,9 +71,8 @@ class UsefulMacs(Component):
             m.d.sync += [register.eq(value) for register, value in zip(registers, values)]
             return registers
 
-        # A row comes late, from a memory: few gates before the first registers.
         halves = stage("half", [self.row.word_select(i, 4).any() for i in range(2 * cols)], 1)
-        row_taken = delay(m, "row_taken_line", self.row_taken, 1)
+        row_taken = delay(m, "row_taken_line", self.row_taken, self._row_delay(self._config) + 1)
         nonzero = stage("nonzero", [row_taken & Cat(halves[2 * c:2 * c + 2]).any() for c in range(cols)], 1)
         most = min(_GROUP, cols)
         counts = stage("group", [sum(nonzero[i:i + _GROUP]) for i in range(0, cols, _GROUP)], most)
@@ -75,7 +80,7 @@ class UsefulMacs(Component):
             most = min(2 * most, cols)
             counts = stage(f"count{most}", [sum(counts[i:i + 2]) for i in range(0, len(counts), 2)], most)
 
-        wait = self._row_latency(self._config)
+        wait = self._row_delay(self._config) + self._row_latency(self._config)
         switching = delay(m, "switch_line", self.switching, wait)
         vector = delay(m, "vector_line", self.vector, wait + 1)
         shadow, active, tile = (Signal(range(size + 1), name=name) for name in ("shadow", "active", "tile"))

@@ -43,7 +43,7 @@ class ElementLane(wiring.Component):
 
     #: Cycles from the value to its products.
     _PRODUCTS = 1 + Product.latency(_DIFFERENCE)
-    LATENCY = _PRODUCTS + 1 + RoundingShift.LATENCY + 1
+    LATENCY = _PRODUCTS + 1 + RoundingShift.LATENCY + 2
 
     def __init__(self, dsp):
         self._dsp = dsp
@@ -84,22 +84,20 @@ class ElementLane(wiring.Component):
         multiplies, averages, adds, subtracts = (self.function == function for function in (
             Function.MULTIPLY, Function.AVERAGE, Function.ADD, Function.SUBTRACT))
         multiplies, averages = delayed(m, multiplies, self._PRODUCTS), delayed(m, averages, self._PRODUCTS)
-        combines, subtracts = delayed(m, adds | subtracts, self.LATENCY - 1), delayed(m, subtracts, self.LATENCY - 1)
+        combines, subtracts = delayed(m, adds | subtracts, self.LATENCY - 1), delayed(m, subtracts, self.LATENCY - 2)
         with m.If(multiplies):
             m.d.sync += waiting.eq(product)
         with m.Elif(averages):
             m.d.sync += waiting.eq(value << AVERAGE_FRACTION)
         with m.Else():
             m.d.sync += waiting.eq(value)
-        waited = delayed(m, waiting, RoundingShift.LATENCY)
+        waited = delayed(m, waiting, RoundingShift.LATENCY + 1)
 
-        accumulator = Signal(signed(32), reset_less=True)
         # One adder: what is subtracted is inverted, and a carry comes in below.
-        with m.If(combines):
-            second = rescaled[1] ^ subtracts.replicate(32)
-            m.d.sync += accumulator.eq((Cat(Const(1, 1), rescaled[0]) + Cat(subtracts, second))[1:33])
-        with m.Else():
-            m.d.sync += accumulator.eq(waited)
+        combined, accumulator = (Signal(signed(32), name=name, reset_less=True) for name in ("combined", "accumulator"))
+        second = rescaled[1] ^ subtracts.replicate(32)
+        m.d.sync += [combined.eq((Cat(Const(1, 1), rescaled[0]) + Cat(subtracts, second))[1:33]),
+                     accumulator.eq(Mux(combines, combined, waited))]
         m.d.comb += self.accumulator.eq(accumulator)
         return m
 

@@ -8,6 +8,7 @@ from .delay import delayed
 from .interfaces import IssueLayout, LoadBus, MemoryRead, UnitPort, field
 from .isa import Destination, Fault, Opcode
 from .stream_register import StreamRegister
+from .tile_fifo import TileFifo
 from .weight_memory import WeightMemory
 
 __all__ = ["WeightUnit"]
@@ -32,7 +33,7 @@ class WeightUnit(wiring.Component):
     unit : Out(UnitPort())
         Blocked on a full FIFO is not active.
     tiles : Out(stream of 8 * cols bits)
-        Rows from the FIFO; column c in bits 8*c.
+        `rows` of the FIFO, see `TileFifo`; column c in bits 8*c.
     load : Out(LoadBus(config))
     memory : Out(MemoryRead(28, 8 * cols))
         If `weight_memory` is "sram".
@@ -90,8 +91,8 @@ class WeightUnit(wiring.Component):
         purpose_layout = data.StructLayout({"destination": 2, "slot": 3, "single": 1, "before_last": COUNT_BITS})
         m.submodules.purposes = purposes = fifo.SyncFIFOBuffered(width=purpose_layout.size, depth=self.INSTRUCTIONS)
         purpose = data.View(purpose_layout, purposes.r_data)
-        # Its output register may be empty while rows wait behind it, hence one place more than are ever taken.
-        m.submodules.tile_fifo = tile_fifo = fifo.SyncFIFOBuffered(width=8 * config.cols, depth=places + 1)
+        m.submodules.tile_fifo = tile_fifo = TileFifo(8 * config.cols, places)
+        wiring.connect(m, tile_fifo.rows, wiring.flipped(self.tiles))
 
         # Asking. `inside`: the address is in range. An instruction without rows waits until it has no predecessor.
         busy, inside, to_array, stopped = (Signal(name=name) for name in ("busy", "inside", "to_array", "stopped"))
@@ -100,24 +101,26 @@ class WeightUnit(wiring.Component):
         # Places in the FIFO, less one: so that the sign tells that there is none.
         room = Signal(signed((places - 1).bit_length() + 1), init=places - 1)
         outstanding, full = Signal(range(self.OUTSTANDING + 1)), Signal()
-        away = Signal(range(self.BUS_CYCLES))
-        wanted, asked, last_asked, idle, accepted, delivered, taken = (Signal(name=name) for name in (
-            "wanted", "asked", "last_asked", "idle", "accepted", "delivered", "taken"))
+        # Ones as long as no instruction follows one for the bus.
+        away = Signal(self.BUS_CYCLES - 1)
+        wanted, asked, last_asked, idle, accepted, delivered = (Signal(name=name) for name in (
+            "wanted", "asked", "last_asked", "idle", "accepted", "delivered"))
         m.d.comb += [
             full.eq(outstanding[-1] if external else 0),  # a power of two
             wanted.eq(busy & inside & (~room[-1] | ~to_array) & ~full),
             last_asked.eq(asked & left[-1]),
-            idle.eq(~busy & (outstanding == 0)),
-            issue.ready.eq(Mux(empty, idle, (~busy | last_asked) & (purposes.w_rdy | (not external)) & ~away.any())),
+            issue.ready.eq(Mux(empty, ~busy & idle,
+                               (~busy | last_asked) & (purposes.w_rdy | (not external)) & ~away[0])),
             accepted.eq(issue.valid & issue.ready),
-            purposes.w_en.eq(accepted & ~empty),
-            purposes.w_data.eq(Cat(new["destination"], new["slot"], single, (new["count"] - 2)[:COUNT_BITS])),
         ]
-        # Cycles in which no instruction follows one for the bus.
+        # On-chip memory answers later than a register.
+        m.d.comb += [port.eq(delayed(m, value, 0 if external else 1)) for port, value in (
+            (purposes.w_en, accepted & ~empty),
+            (purposes.w_data, Cat(new["destination"], new["slot"], single, (new["count"] - 2)[:COUNT_BITS])))]
+        # A cycle late: it compares many bits.
+        m.d.sync += [away.eq(away >> 1), idle.eq((outstanding == 0) & ~asked)]
         with m.If(accepted & ~empty & (new["destination"] != Destination.ARRAY)):
-            m.d.sync += away.eq(self.BUS_CYCLES - 1)
-        with m.Elif(away.any()):
-            m.d.sync += away.eq(away - 1)
+            m.d.sync += away.eq(-1)
         with m.If(asked):
             m.d.sync += [address.eq(address + 1), inside.eq(address != config.weight_memory_rows - 1),
                          left.eq(left - 1), busy.eq(~last_asked)]
@@ -125,7 +128,8 @@ class WeightUnit(wiring.Component):
             m.d.sync += [address.eq(new["address"]), inside.eq(new["address"] < config.weight_memory_rows),
                          left.eq(new["count"] - 2), busy.eq(~empty),
                          to_array.eq(new["destination"] == Destination.ARRAY)]
-        m.d.sync += [room.eq(room - (asked & to_array) + taken), outstanding.eq(outstanding + asked - delivered)]
+        m.d.sync += [room.eq(room - (asked & to_array) + tile_fifo.freed),
+                     outstanding.eq(outstanding + asked - delivered)]
 
         # The memory is large: registers before and behind it.
         row = Signal(8 * config.cols, reset_less=True)
@@ -149,12 +153,8 @@ class WeightUnit(wiring.Component):
                          is_last.eq(~last_delivered & (index == purpose.before_last))]
         m.d.comb += [
             purposes.r_en.eq(last_delivered),
-            tile_fifo.w_en.eq(delivered & (purpose.destination == Destination.ARRAY)),
-            tile_fifo.w_data.eq(row),
-            taken.eq(self.tiles.valid & self.tiles.ready),
-            self.tiles.valid.eq(tile_fifo.r_rdy),
-            self.tiles.payload.eq(tile_fifo.r_data),
-            tile_fifo.r_en.eq(self.tiles.ready),
+            tile_fifo.write.eq(delivered & (purpose.destination == Destination.ARRAY)),
+            tile_fifo.data.eq(row),
             self.unit.retire.eq(last_delivered | (accepted & empty)),
         ]
         # Only who waits for a unit looks at this: a cycle late.

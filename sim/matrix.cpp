@@ -18,7 +18,8 @@ void set(Port &port, const uint8_t *bytes, size_t count) {
 
 class Unit {
 public:
-    Unit(size_t rows, size_t cols, size_t read_latency) : chip_(&context_), rows_(rows), cols_(cols), reads_(read_latency) {
+    Unit(size_t rows, size_t cols, size_t read_latency, size_t weight_latency)
+        : chip_(&context_), rows_(rows), cols_(cols), reads_(read_latency), taken_(weight_latency) {
         chip_.rst = 1;
         cycle();
         cycle();
@@ -66,10 +67,14 @@ private:
         Read &slot = reads_[cycles_ % reads_.size()];
         if (slot.en) set(chip_.buffer___05Fdata, buffer_ + slot.address, rows_);
         chip_.weights___05Fvalid = weight_rows_ > 0;
-        if (weight_rows_ > 0) set(chip_.weights___05Fpayload, weights_, cols_);
+        // What was taken `weight_latency` cycles ago.
+        const uint8_t *&taken = taken_[cycles_ % taken_.size()];
+        if (taken) set(chip_.weights___05Fpayload, taken, cols_);
+        taken = nullptr;
         chip_.eval();
         slot = {bool(chip_.buffer___05Fen), chip_.buffer___05Faddress};
         if (weight_rows_ > 0 && chip_.weights___05Fready) {
+            taken = weights_;
             weights_ += cols_;
             --weight_rows_;
         }
@@ -84,6 +89,7 @@ private:
     Vchip chip_;
     const size_t rows_, cols_;
     std::vector<Read> reads_;
+    std::vector<const uint8_t *> taken_;
     const uint8_t *buffer_ = nullptr, *weights_ = nullptr;
     size_t weight_rows_ = 0;
     bool issued_ = false, retired_ = false;
@@ -94,7 +100,9 @@ private:
 
 extern "C" {
 
-Unit *unit_create(size_t rows, size_t cols, size_t read_latency) { return new Unit(rows, cols, read_latency); }
+Unit *unit_create(size_t rows, size_t cols, size_t read_latency, size_t weight_latency) {
+    return new Unit(rows, cols, read_latency, weight_latency);
+}
 
 void unit_destroy(Unit *unit) { delete unit; }
 

@@ -9,6 +9,7 @@ from systolith.rtl.array import ArrayBand
 from systolith.rtl.interfaces import BUFFER_READ_LATENCY, IssueLayout
 from systolith.rtl.isa import Opcode, encode
 from systolith.rtl.matrix import MatrixUnit
+from systolith.rtl.tile_fifo import TileFifo
 from systolith.rtl.verilog import convert
 
 from .verilator import TOP, build
@@ -56,13 +57,13 @@ class MatrixSimulation:
         self._config = config
         self._library = library = ctypes.CDLL(str(library))
         pointer, size, text = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p
-        library.unit_create.restype, library.unit_create.argtypes = pointer, (size, size, size)
+        library.unit_create.restype, library.unit_create.argtypes = pointer, (size, size, size, size)
         library.unit_destroy.restype, library.unit_destroy.argtypes = None, (pointer,)
         library.unit_run.restype = ctypes.c_uint64
         library.unit_run.argtypes = pointer, text, size, text, text, size, ctypes.c_uint64
         library.unit_read.restype, library.unit_read.argtypes = None, (pointer, ctypes.c_uint16, text)
         library.unit_cycles.restype, library.unit_cycles.argtypes = ctypes.c_uint64, (pointer,)
-        self._unit = library.unit_create(config.rows, config.cols, BUFFER_READ_LATENCY)
+        self._unit = library.unit_create(config.rows, config.cols, BUFFER_READ_LATENCY, TileFifo.LATENCY)
 
     def multiply(self, vectors, tile):
         """Loads a tile and multiplies vectors by it.

@@ -14,7 +14,7 @@ CONFIGS = {
     "12x10": Config(rows=12, cols=10, requantise_lanes=5, accumulator_depth=32, unified_buffer_bytes=1024),
 }
 REGISTERS = {r.name: r.index for r in CONFIG[Unit.ACTIVATION]}
-READ_AFTER_ISSUE = 2
+READ_AFTER_ISSUE = 3
 
 
 def activate(**fields):
@@ -152,7 +152,7 @@ def test_rows_come_each_beats_cycles_across_instructions(config):
     program = [activate(acc_address=row, x_count=x, y_count=y, columns=1)
                for row, x, y in ((0, 3, 2), (8, 1, 1), (0, 2, 0), (9, 1, 3))]
     bench.run(program, 120)
-    beats, latency = config.beats, ActivationUnit.write_latency(config)
+    beats, latency = config.beats, ActivationUnit.write_latency(config) - 1
     slots = [0, 1, 2, 3, 4, 5, 6, 8, 9, 10]
     assert bench.reads == [(READ_AFTER_ISSUE + beats * n, row)
                            for n, row in zip(slots, [0, 1, 2, 3, 4, 5, 8, 9, 10, 11])]

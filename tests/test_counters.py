@@ -52,7 +52,7 @@ def test_counts_and_snapshots():
             for _ in range(30):
                 await random_cycle(context, dut, expected)
             context.set(dut.enable, 0)
-            await context.tick().repeat(2)
+            await context.tick().repeat(3)
             context.set(dut.enable, 1)
             assert values(context, dut) == expected
             snapshots[tag] = dict(expected)
@@ -60,6 +60,7 @@ def test_counts_and_snapshots():
             context.set(dut.snapshot, 1)
             await random_cycle(context, dut, expected)
             context.set(dut.snapshot, 0)
+        await context.tick()
         for tag, snapshot in snapshots.items():
             context.set(dut.tags.address, tag)
             context.set(dut.tags.en, 1)
@@ -76,10 +77,10 @@ def test_enable_and_clear():
         context.set(dut.enable, 1)
         await random_cycle(context, dut, expected)
         context.set(dut.enable, 0)
-        await context.tick().repeat(3)
+        await context.tick().repeat(4)
         assert values(context, dut) == expected
         context.set(dut.clear, 1)
-        await context.tick().repeat(3)
+        await context.tick().repeat(4)
         assert values(context, dut) == dict.fromkeys(COUNTERS, 0)
 
     simulate(testbench)

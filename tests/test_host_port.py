@@ -226,6 +226,6 @@ def test_bytes_stream_at_one_a_cycle():
                                      (Kind.READ, read(Space.UNIFIED_BUFFER, 0, LONGEST), LONGEST)):
             start = bench.cycle
             await bench.command(kind, payload)
-            assert bench.cycle - start < moved + 60
+            assert bench.cycle - start < moved + 70
 
     Bench(cols=4).run(script)

@@ -11,6 +11,7 @@ from systolith.rtl.interfaces import BUFFER_READ_LATENCY
 from systolith.rtl.isa import CONFIG, SINK, Fault, Opcode, Unit, encode
 from systolith.rtl.matrix import MatrixUnit
 from systolith.rtl.matrix_address import MatrixAddress
+from systolith.rtl.tile_fifo import TileFifo
 
 INDEX = {r.name: r.index for r in CONFIG[Unit.MATRIX]}
 
@@ -116,7 +117,7 @@ class Bench:
         rows = [row for tile in self.tiles for row in tile[::-1]]
         work = sum(opcode is not Opcode.SET_CONFIGURATION for opcode, _ in self.program)
         issued = given = quiet = now = 0
-        pipeline = [0] * BUFFER_READ_LATENCY
+        pipeline, taken_rows = [0] * BUFFER_READ_LATENCY, [0] * TileFifo.LATENCY
         while quiet < self.spare:
             reset = now == self.reset_at
             ctx.set(self._reset, reset)
@@ -126,12 +127,13 @@ class Bench:
                 ctx.set(unit.unit.issue.payload, {"word": words[issued], "pc": 100 + issued})
             row = given < len(rows) and now >= self.weights_from and not reset and self.rng.random() >= self.gaps
             ctx.set(unit.weights.valid, row)
-            if row:
-                ctx.set(unit.weights.payload, int.from_bytes(rows[given].astype(np.int8).tobytes(), "little"))
+            ctx.set(unit.weights.payload, taken_rows[0])
             ctx.set(unit.buffer.data, pipeline[0])
 
             accepted = offer and ctx.get(unit.unit.issue.ready)
             taken = row and ctx.get(unit.weights.ready)
+            row_bytes = rows[given].astype(np.int8).tobytes() if taken else self.rng.bytes(config.cols)
+            taken_rows = [*taken_rows[1:], int.from_bytes(row_bytes, "little")]
             en, address = ctx.get(unit.buffer.en), ctx.get(unit.buffer.address)
             if en:
                 assert address + config.rows <= config.unified_buffer_bytes

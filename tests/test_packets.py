@@ -146,4 +146,4 @@ def test_receiver_takes_a_byte_a_cycle():
     simulator.add_clock(1e-6)
     simulator.add_testbench(bench)
     simulator.run()
-    assert cycles == {"received": len(stream) + 4, "read": 60 + 3}
+    assert cycles == {"received": len(stream) + 4, "read": 60 + 4}

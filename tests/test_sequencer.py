@@ -124,8 +124,8 @@ def test_first_instruction():
         await bench.until_stopped(context)
 
     bench.simulate(testbench)
-    # 11 cycles to dispatch and 4 through the queue.
-    assert bench.started[Unit.HOST] == [(begun[0] + 15, 990)]
+    # 13 cycles to dispatch and 4 through the queue.
+    assert bench.started[Unit.HOST] == [(begun[0] + 17, 990)]
 
 
 def test_illegal_instruction_is_a_precise_fault():

@@ -1,10 +1,12 @@
 import random
+from collections import deque
 
 import pytest
 from amaranth.sim import Simulator
 from systolith.rtl.compact_matrix import CompactMatrixUnit
 from systolith.rtl.config import MULTIPLIERS, PRESETS, Config
 from systolith.rtl.matrix import MatrixUnit
+from systolith.rtl.tile_fifo import TileFifo
 from systolith.rtl.useful_macs import UsefulMacs
 
 
@@ -18,6 +20,7 @@ def test_counts_whole_cycles_of_weights_that_are_not_zero(rows, cols):
     dut = UsefulMacs(config(rows, cols))
     macs = [0]  # useful ones before each cycle
     full = []
+    rows_under_way = deque([0] * TileFifo.LATENCY)
 
     async def testbench(context):
         taken = shadow = active = 0
@@ -33,7 +36,8 @@ def test_counts_whole_cycles_of_weights_that_are_not_zero(rows, cols):
             if switching:
                 taken, shadow, active = 0, 0, shadow
             macs.append(macs[-1] + vector * active)
-            for name, value in (("row_taken", row_taken), ("row", int.from_bytes(bytes(row), "little")),
+            rows_under_way.append(int.from_bytes(bytes(row), "little"))
+            for name, value in (("row_taken", row_taken), ("row", rows_under_way.popleft()),
                                 ("switching", switching), ("vector", vector)):
                 context.set(getattr(dut, name), value)
             full.append(context.get(dut.full))

@@ -7,6 +7,7 @@ from amaranth.lib import wiring
 from amaranth.sim import Simulator
 from systolith.rtl.config import Config
 from systolith.rtl.isa import Destination, Fault, Opcode, encode
+from systolith.rtl.tile_fifo import TileFifo
 from systolith.rtl.weight_memory import WeightMemory
 from systolith.rtl.weights import WeightUnit
 
@@ -54,7 +55,7 @@ class Bench:
             if config.weight_memory == "sram":
                 await fill(ctx)
             waiting, answers, answered = list(enumerate(program)), [], 0
-            loaded, retired = [], []  # cycles
+            loaded, retired, taken = [], [], []  # cycles
             for cycle in range(cycles):
                 ctx.set(unit.unit.issue.valid, bool(waiting))
                 if waiting:
@@ -73,7 +74,9 @@ class Bench:
                 elif ctx.get(unit.memory.en):
                     self.asked.append((cycle, ctx.get(unit.memory.address)))
                 if ctx.get(unit.tiles.valid) and take(cycle):
-                    self.tiles.append((cycle, ctx.get(unit.tiles.payload)))
+                    taken.append(cycle)
+                if cycle - TileFifo.LATENCY in taken:
+                    self.tiles.append((cycle - TileFifo.LATENCY, ctx.get(unit.tiles.payload)))
                 if ctx.get(unit.load.valid):
                     self.loads.append((ctx.get(unit.load.destination), ctx.get(unit.load.slot),
                                        ctx.get(unit.load.index), ctx.get(unit.load.data)))

@@ -18,7 +18,7 @@ _ROW = BUFFER_READ_LATENCY + 2
 #: Bytes of the header that the CRC covers.
 _HEADER = 4
 #: Cycles of a DATA packet besides its bytes on the way and into the buffer: receiver, command, end.
-_RECEIVER = 11
+_RECEIVER = 12
 
 
 class Transmitter:
@@ -35,7 +35,7 @@ class Transmitter:
         Cycles of a packet besides its bytes: from the request to the first, and the last one's way out.
     """
 
-    def __init__(self, begin=-5, pace=1, latency=5):
+    def __init__(self, begin=-5, pace=1, latency=8):
         self._free, self._pace, self._latency = begin, pace, latency
         self.send(begin, 0)
 
@@ -80,7 +80,7 @@ class PacketPort:
         for count in self._packets(length):
             self._transmitter.send(cycle + 1, 6)
             stored = self._transmitter.sent + self._latency + OVERHEAD + 2 * count + _RECEIVER
-            self._transmitter.send(stored + 1, 0)
+            self._transmitter.send(stored + 2, 0)
             cycle = stored + _ADVANCE
         return cycle
 

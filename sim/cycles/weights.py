@@ -4,14 +4,16 @@ from collections import deque
 from fractions import Fraction
 
 from systolith.rtl.isa import Destination
+from systolith.rtl.tile_fifo import TileFifo
 from systolith.rtl.weights import WeightUnit
 
 __all__ = ["ExternalMemory", "OnChipMemory", "WeightPath"]
 
-#: Cycles from the delivery of a row to the first in which the array can take it: into the FIFO, to its output.
-_FIFO_LATENCY = 2
-#: Cycles in which an instruction without rows waits for its predecessor's last delivery: `outstanding` is a register.
-_IDLE = 1
+#: Cycles from a row that is taken out of the FIFO to the first in which another can be asked for.
+_FREED = TileFifo.FREED + 1
+#: Cycles in which an instruction without rows waits for its predecessor's last delivery: that none is outstanding is
+#: found in registers.
+_IDLE = 2
 
 
 class OnChipMemory:
@@ -123,9 +125,9 @@ class WeightPath:
         # Weight unit: what is left of the instruction if it is for the array, when the next row can be asked for, when
         # the last was delivered.
         self._left, self._ask, self._delivered = 0, -_IDLE, -_IDLE - 1
-        # FIFO: rows that the array may take from these cycles on; a row can be asked for in the cycle after that of a
+        # FIFO: rows that the array may take from these cycles on; a row can be asked for _FREED cycles after that of a
         # row in `_room`.
-        self._arrivals, self._room = deque(), deque([(-1, config.weight_fifo_tiles * config.rows)])
+        self._arrivals, self._room = deque(), deque([(-_FREED, config.weight_fifo_tiles * config.rows)])
         # Shadow registers: rows of a tile, of which are missing, and when the next can be taken.
         self._rows = self._missing = config.rows
         self._next = 0
@@ -169,14 +171,14 @@ class WeightPath:
     def _fetch(self):
         """Asks for rows for which there is room."""
         freed, places = self._room[0]
-        ask = self._ask if self._ask > freed else freed + 1
+        ask = max(self._ask, freed + _FREED)
         first, delivery, rows = self._memory.read(ask, self._left if self._left < places else places)
         self._ask, self._delivered = first + rows, delivery + rows - 1
         if rows == places:
             self._room.popleft()
         else:
             self._room[0] = freed + rows, places - rows
-        self._arrivals.append((delivery + _FIFO_LATENCY, rows))
+        self._arrivals.append((delivery + TileFifo.ARRIVAL, rows))
         self._left -= rows
 
     def _take(self):
@@ -244,16 +246,16 @@ class WeightPath:
                 held = number
                 del takes[held:]
                 break
-        # ... then those for which the weight unit, which waits for room, asks in the cycle after another was taken.
+        # ... then those for which the weight unit, which waits for room, asks as soon as another was taken.
         asks, delay = 0, self._memory.delay
-        if len(takes) > held and delay is not None and not self._room and self._ask <= takes[0] + 1:
-            latency = 1 + delay + _FIFO_LATENCY
+        if len(takes) > held and delay is not None and not self._room and self._ask <= takes[0] + _FREED:
+            latency = _FREED + delay + TileFifo.ARRIVAL
             if rows + (held - 1) * vectors >= latency:
                 asks = min(self._left // rows, len(takes))
         if asks:
             del takes[held + asks:]
             self._left -= asks * rows
-            self._ask = takes[asks - 1] + 1 + rows
+            self._ask = takes[asks - 1] + _FREED + rows
             self._delivered = self._ask - 1 + delay
             # Only the last ones are there afterwards.
             stay = held + asks - len(takes)
