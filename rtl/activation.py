@@ -16,8 +16,9 @@ from .stream_register import StreamRegister
 
 __all__ = ["ActivationUnit"]
 
-#: Cycles from a beat in the sequencing of a row to its values at the lanes: the check's, the accumulators', a register.
-FETCH_LATENCY = 3
+#: Cycles from a beat in the sequencing of a row to its values at the lanes: the check's, the accumulators', a register
+#: behind these, as they are memories all over the chip, and one behind the choice of the beat.
+FETCH_LATENCY = 4
 #: Cycles from there to its results.
 LANE_LATENCY = RequantiseLane.LATENCY + FunctionTable.LATENCY
 
@@ -165,12 +166,10 @@ class ActivationUnit(wiring.Component):
     def _lanes(self, m, platform, settings, slot, beat, table, read):
         """The lanes, fed with the row that `read` asks for; returns the results of a beat, 8 bits a lane."""
         config = self._config
-        # What the last beat takes stays where it is.
-        values, beat_bits = Signal(32 * config.cols, reset_less=True), 32 * config.requantise_lanes
-        with m.If(delayed(m, read, FETCH_LATENCY - 2)):
-            m.d.sync += values.eq(self.acc_read.data)
-        with m.Else():
-            m.d.sync += values[:-beat_bits].eq(values[beat_bits:])
+        row = Signal(32 * config.cols, reset_less=True)
+        with m.If(delayed(m, read, FETCH_LATENCY - 3)):
+            m.d.sync += row.eq(self.acc_read.data)
+        values = delayed(m, row.word_select(delayed(m, beat, FETCH_LATENCY - 1), 32 * config.requantise_lanes), 1)
 
         m.submodules.parameters = parameters = ParameterStore(config, Destination.ACTIVATION, config.requantise_lanes)
         wiring.connect(m, wiring.flipped(self.load), parameters.load)

@@ -42,8 +42,8 @@ class ParameterStore(wiring.Component):
 
     Latency
     -------
-    The parameters follow `slot` and `beat` by LATENCY cycles. A row that is loaded can be read in the cycle after the
-    next, its last columns `BUS_CYCLES - 1` later at most.
+    The parameters follow `slot` and `beat` by LATENCY cycles. A row that is loaded can be read three cycles later, its
+    last columns `BUS_CYCLES - 1` after that at most.
     """
 
     LATENCY = 2
@@ -71,10 +71,12 @@ class ParameterStore(wiring.Component):
         lanes, config = self._lanes, self._config
         beats = config.cols // lanes
         parts = self._parts(config, beats)
-        # The load bus comes from afar and goes to many memories: registers between, as many as a part waits for those
-        # before it.
+        # The load bus comes from afar and goes to many memories: registers between, one for what decides where a row
+        # goes and as many as a part waits for those before it.
         part_bits = 8 * config.cols // parts
-        row = Cat(delayed(m, self.load.data.word_select(part, part_bits), 1 + part) for part in range(parts))
+        row = Cat(delayed(m, self.load.data.word_select(part, part_bits), 2 + part) for part in range(parts))
+        arrives = self.load.valid & (self.load.destination == self._destination)
+        write_slot = delayed(m, self.load.slot, 1)
         # Many memories are read, too: decoded a cycle before.
         read_slot = delayed(m, self.slot, 1)
         read_part = Signal(range(parts), reset_less=True)
@@ -88,9 +90,8 @@ class ParameterStore(wiring.Component):
         for i in range(PLANES):
             plane = place(m, f"plane{i}", ParameterPlane(config.parameter_slots, config.cols, lanes, parts), platform)
             m.d.comb += [
-                plane.write_en.eq(self.load.valid & (self.load.destination == self._destination)
-                                  & (self.load.index == i)),
-                plane.write_slot.eq(self.load.slot),
+                plane.write_en.eq(delayed(m, arrives & (self.load.index == i), 1)),
+                plane.write_slot.eq(write_slot),
                 plane.write_data.eq(row),
                 plane.slot.eq(read_slot),
                 plane.part.eq(read_part),

@@ -96,7 +96,7 @@ def test_a_row_is_stored_in_parts(config, apart):
     simulator.run()
     for cycle, value in seen.items():
         beat = cycle % config.beats
-        # The rows are on the bus in cycles 0 and 2 * apart; a part is there two cycles later, and asked for one before.
-        visible = 1 + beat // per_part
+        # The rows are on the bus in cycles 0 and 2 * apart; a part is there three cycles later, asked for one before.
+        visible = 2 + beat // per_part
         due = 0 if cycle < visible else rows[0 if cycle < visible + 2 * apart else 2][beat * config.requantise_lanes]
         assert value == due, (cycle, beat)
