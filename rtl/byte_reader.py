@@ -38,7 +38,7 @@ class ByteReader(wiring.Component):
 
     Latency
     -------
-    The first request 2 cycles after `start`, the first byte 4 cycles after its row; of a compact chip 1 and 1. Then a
+    The first request 2 cycles after `start`, the first byte 5 cycles after its row; of a compact chip 1 and 1. Then a
     byte a cycle, and a cycle more for a row whose last word is one byte; requests run ahead as far as `host_read`
     accepts them.
     """

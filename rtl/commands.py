@@ -49,7 +49,7 @@ class Commands(wiring.Component):
 
     Latency
     -------
-    From the offer of a packet to its answer 4 cycles, with arguments at most 19; the packet is taken a cycle after its
+    From the offer of a packet to its answer 4 cycles, with arguments at most 17; the packet is taken a cycle after its
     answer. Data is stored a byte a cycle, through a queue but in a compact chip; before that, its words are counted,
     one a cycle, where a word is more than a byte.
     """
@@ -90,7 +90,9 @@ class Commands(wiring.Component):
 
         def get_arguments(first, last):
             m.d.sync += [argument.eq(first), last_argument.eq(last)]
-            m.next = "ASK"
+            if config.compact:
+                m.d.sync += asks.eq(1)
+            m.next = "ARGUMENTS" if config.compact else "ASK"
 
         # Comparisons of many bits have a cycle of their own.
         length_is = {n: Signal(name=f"length_is_{n}") for n in (0, 4, 7)}
@@ -99,7 +101,7 @@ class Commands(wiring.Component):
         # What the host sends has kinds 1 to 7; 0 stands for all others, as 7 does for unknown spaces.
         kind = delayed(m, Mux(header.kind < 8, header.kind, 0)[:3], 0 if config.compact else 1)
 
-        # What follows a good answer is known long before, but for two cycles.
+        # What follows a good answer: these follow kind, space and words by up to three cycles, and ANSWER comes later.
         content, count = Signal.like(answer.content), Signal.like(answer.count)
         with m.If(refused):
             m.d.comb += [answer.kind.eq(Kind.NAK), answer.number_bytes.eq(1), answer.content.eq(Content.NONE)]
@@ -123,7 +125,7 @@ class Commands(wiring.Component):
                 m.d.sync += count.eq(0)
 
         # Bytes of the payload are taken in two states, which a bit each tells, as it goes far: arguments, and data.
-        asks, stores = Signal(), Signal()
+        asks, stores = Signal(), Signal(name="stores")
         to_buffer = Const(1, 1) if config.compact else Signal()
         m.d.comb += self.run_address.eq(address)
         # The buffer is far, and known late to be free: a queue between, but in a small chip.
@@ -212,9 +214,10 @@ class Commands(wiring.Component):
                     with m.Case(0):
                         m.d.sync += answer.number.eq(Reason.KIND)
 
-            with m.State("ASK"):
-                m.d.sync += asks.eq(1)
-                m.next = "ARGUMENTS"
+            if not config.compact:
+                with m.State("ASK"):
+                    m.d.sync += asks.eq(1)
+                    m.next = "ARGUMENTS"
 
             with m.State("ARGUMENTS"), m.If(self.payload.valid):
                 m.d.sync += argument.eq(argument + 1)
@@ -238,8 +241,18 @@ class Commands(wiring.Component):
                         with m.Switch(space):
                             with m.Case(Space.UNIFIED_BUFFER):
                                 m.next = "END"
-                            with m.Case(Space.WEIGHTS, Space.INSTRUCTIONS):
-                                m.next = "COUNT"
+                            if not config.compact:
+                                with m.Case(Space.WEIGHTS, Space.INSTRUCTIONS):
+                                    m.next = "COUNT"
+                            # Words of a compact chip are powers of two.
+                            for which in (Space.WEIGHTS, Space.INSTRUCTIONS) if config.compact else ():
+                                bits = word_bytes(config, which).bit_length() - 1
+                                with m.Case(which):
+                                    m.d.sync += words.eq(left >> bits)
+                                    with m.If(left[:bits] == 0):
+                                        m.next = "END"
+                                    with m.Else():
+                                        m.d.sync += answer.number.eq(Reason.LENGTH)
                     with m.Case(Kind.READ), m.Switch(space), m.Case(Space.UNIFIED_BUFFER, Space.TAGS):
                         m.next = "END"
                     with m.Default():
@@ -247,14 +260,15 @@ class Commands(wiring.Component):
                         m.next = "END"
 
             # Not a divider: the words of a packet take longer to come than to be counted.
-            with m.State("COUNT"):
-                m.d.sync += answer.number.eq(Reason.LENGTH)
-                with m.If(~uncounted[-1]):
-                    m.d.sync += [uncounted.eq(uncounted - size), words.eq(words + 1)]
-                with m.Elif(uncounted == -1):
-                    m.next = "END"
-                with m.Else():
-                    m.next = "REFUSE"
+            if not config.compact:
+                with m.State("COUNT"):
+                    m.d.sync += answer.number.eq(Reason.LENGTH)
+                    with m.If(~uncounted[-1]):
+                        m.d.sync += [uncounted.eq(uncounted - size), words.eq(words + 1)]
+                    with m.Elif(uncounted == -1):
+                        m.next = "END"
+                    with m.Else():
+                        m.next = "REFUSE"
 
             with m.State("END"):
                 m.d.sync += [end.eq(address + words), too_many.eq((words == 0) | (words > Mux(
@@ -277,21 +291,18 @@ class Commands(wiring.Component):
                 with m.Elif((kind != Kind.WRITE) | empty):
                     m.next = "ACCEPT"
                 with m.Else():
-                    m.next = "PLACE" if config.compact else "BEGIN"
+                    m.next = "BEGIN"
 
-            if config.compact:
-                # All spaces are in one memory of bytes.
-                with m.State("PLACE"):
+            with m.State("BEGIN"):
+                m.d.sync += [stores.eq(1), last.eq(left == 1)]
+                if config.compact:
+                    # All spaces are in one memory of bytes.
                     with m.Switch(space):
                         for which, base in ((Space.WEIGHTS, config.weight_base),
                                             (Space.INSTRUCTIONS, config.instruction_base)):
                             with m.Case(which):
                                 m.d.sync += address.eq(base + address * word_bytes(config, which))
-                    m.next = "BEGIN"
-
-            with m.State("BEGIN"):
-                m.d.sync += [stores.eq(1), last.eq(left == 1)]
-                if not config.compact:
+                else:
                     m.d.sync += [to_buffer.eq(space == Space.UNIFIED_BUFFER), unfilled.eq(size - 2)]
                 m.next = "STORE"
 

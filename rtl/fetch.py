@@ -90,8 +90,8 @@ class Fetch(wiring.Component):
         # All stages move together, in every second cycle at most and when the last one is empty: a register of its own
         # says so, as the memory and the stages lie far from dispatch, which knows late whether it takes an instruction.
         # What the memory reads has a cycle to get there and one to come. A word is taken a cycle late, as the enable of
-        # so many bits may be anywhere, and so is what the decoder says of it, two cycles after it at the earliest: it
-        # has registers within.
+        # so many bits may be anywhere, and so is what the decoder says of it, two cycles after it at the earliest, for
+        # behind it is a register.
         decoded, head = (
             Signal(DecodedLayout(self._config), name=name, reset_less=True) for name in ("decoded", "head"))
         word = Signal(INSTRUCTION_BITS, reset_less=True)

@@ -80,8 +80,8 @@ class HostPort(wiring.Component):
         wiring.connect(m, outer(self.rx), receiver.rx)
         wiring.connect(m, outer(self.tx), transmitter.tx)
         wiring.connect(m, receiver.packet, commands.packet)
-        # Commands decide late in a cycle what they do with a byte: a queue between, but in a small chip. It drops what
-        # the receiver drops.
+        # Whether commands take a byte depends on the store, which is far: a queue between, but in a small chip. It
+        # drops what the receiver drops.
         payload = receiver.payload
         if not self._config.compact:
             queue = StreamQueue(8)

@@ -39,7 +39,7 @@ class PacketReceiver(wiring.Component):
     Latency
     -------
     A byte a cycle (in a compact chip every `SerialCrc.CYCLES`), and 4 such times after the header. The packet is
-    offered 3 cycles after its last byte (2 in a compact chip), its payload 2 cycles later.
+    offered 3 cycles after its last byte (`SerialCrc.CYCLES + 1` in a compact chip), its payload 2 cycles later.
     """
 
     def __init__(self, config):

@@ -74,7 +74,7 @@ class PacketTransmitter(wiring.Component):
 
     Latency
     -------
-    The first byte 5 cycles after the request, of a compact chip 2; then a byte a cycle (as far as the buffer delivers;
+    The first byte 4 cycles after the request, of a compact chip 2; then a byte a cycle (as far as the buffer delivers;
     of other content four bytes in six cycles; before the CRC a cycle is lost), in a compact chip every
     `SerialCrc.CYCLES`.
     """

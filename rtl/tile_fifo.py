@@ -60,6 +60,7 @@ class TileFifo(wiring.Component):
             write.en.eq(self.write), write.data.eq(self.data), read.en.eq(1),
             self.rows.payload.eq(delayed(m, read.data, self.LATENCY - self.FREED - 1)),
         ]
+        # A row is read FREED cycles after it was taken: what leaves its place frees it.
         for port, moves in ((write, self.write), (read, self.freed)):
             place = Signal(range(depth))
             m.d.comb += port.addr.eq(place)

@@ -29,7 +29,7 @@ class UsefulMacs(Component):
         A row of the next tile is taken for the array. It follows `TileFifo.LATENCY` cycles later; in a compact chip it
         is there.
     switching : In(1)
-        The tile becomes active for the vector of this cycle; its last row comes in this cycle at the latest.
+        The tile becomes active for the vector of this cycle; its last row is taken in this cycle at the latest.
     vector : In(1)
         A vector is multiplied.
     full : Out(1)

@@ -41,6 +41,8 @@ class WeightUnit(wiring.Component):
         If it is "external": rows wanted, and what they hold, in order, after any time; `response` is always ready.
         At most OUTSTANDING rows are wanted at once. A reset must outlast the responses.
 
+    A reset lasts two cycles at least.
+
     Latency
     -------
     An instruction's first row is asked for 2 cycles after its issue; instructions of two rows or more follow each other
@@ -113,11 +115,11 @@ class WeightUnit(wiring.Component):
                                (~busy | last_asked) & (purposes.w_rdy | (not external)) & ~away[0])),
             accepted.eq(issue.valid & issue.ready),
         ]
-        # On-chip memory answers later than a register.
+        # On-chip memory answers so late that what its rows are for may come a cycle later.
         m.d.comb += [port.eq(delayed(m, value, 0 if external else 1)) for port, value in (
             (purposes.w_en, accepted & ~empty),
             (purposes.w_data, Cat(new["destination"], new["slot"], single, (new["count"] - 2)[:COUNT_BITS])))]
-        # A cycle late: it compares many bits.
+        # `idle` is a cycle late: it compares many bits.
         m.d.sync += [away.eq(away >> 1), idle.eq((outstanding == 0) & ~asked)]
         with m.If(accepted & ~empty & (new["destination"] != Destination.ARRAY)):
             m.d.sync += away.eq(-1)

@@ -12,13 +12,13 @@ __all__ = ["PacketPort", "Transmitter", "WidePort", "host_unit"]
 #: the next look.
 _START, _ADVANCE = 3, 2
 #: Cycles that a packet with bytes of the unified buffer waits for the first of them.
-_FETCH = BUFFER_READ_LATENCY - 1
+_FETCH = BUFFER_READ_LATENCY
 #: Cycles from the request of a row for such a packet to that of the next, at least.
 _ROW = BUFFER_READ_LATENCY + 2
 #: Bytes of the header that the CRC covers.
 _HEADER = 4
 #: Cycles of a DATA packet besides its bytes on the way and into the buffer: receiver, command, end.
-_RECEIVER = 12
+_RECEIVER = 13
 
 
 class Transmitter:
@@ -51,7 +51,7 @@ class Transmitter:
     @property
     def sent(self):
         """Cycle in which the last packet has left."""
-        return self._free - 1
+        return self._free - 2
 
 
 class PacketPort:
