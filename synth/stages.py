@@ -230,13 +230,22 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
         If it is so crowded that the router does not end, or with `RIPUP` the clock out of reach.
     """
     family, folder = FAMILIES[part.family], Path(folder)
-    arguments = [*part.options, "--json", "top.json", "--report", "report.json", "--freq", freq, "--seed", seed,
-                 "--timing-allow-fail", *family.routed, *options]
+    common, seeded = [*part.options, "--freq", freq, "--timing-allow-fail"], ["--seed", seed, *options]
     if constraints is not None:
         (folder / f"top.{family.suffix}").write_text(constraints)
-        arguments += [word.format(f"top.{family.suffix}") for word in family.constraints]
+        common += [word.format(f"top.{family.suffix}") for word in family.constraints]
     elif part.family == "ecp5":
-        arguments += ["--lpf-allow-unconstrained"]
+        common += ["--lpf-allow-unconstrained"]
+    if RIPUP in options:
+        # In two runs: what is placed is then routed afresh, and the router ends where in one run it turned in circles.
+        seeded.remove(RIPUP)
+        run(family.router, [*common, "--json", "top.json", "--no-route", "--write", "placed.json", *seeded], folder,
+            "place.log", progress)
+        _set_in_netlist(folder / "placed.json", "router/tmg_ripup")
+        arguments = [*common, "--json", "placed.json", "--no-pack", "--no-place", "--router", "router2"]
+    else:
+        arguments = [*common, "--json", "top.json", *seeded]
+    arguments += ["--report", "report.json", *family.routed]
 
     def watch(line):
         found = re.search(r"\biter=(\d+) .*overused=(\d+)(?:.*tmgfail=(\d+))?", line)
@@ -250,6 +259,15 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
 
     run(family.router, arguments, folder, "route.log", watch)
     return json.loads((folder / "report.json").read_text())
+
+
+def _set_in_netlist(path, setting):
+    """Sets a setting of nextpnr in a netlist that it has written, whose command line does not count any more."""
+    text = path.read_text()
+    marked = re.sub(r'("target_freq": "[^"]*")', rf'\1, "{setting}": "{1:032b}"', text, count=1)
+    if marked == text:
+        raise ToolError(f"{path} has no settings of nextpnr: other than expected, its version may be too new")
+    path.write_text(marked)
 
 
 def pack(part, folder, *, progress=None):
