@@ -258,6 +258,7 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
             progress(line)
 
     run(family.router, arguments, folder, "route.log", watch)
+    (folder / "placed.json").unlink(missing_ok=True)  # hundreds of megabytes
     return json.loads((folder / "report.json").read_text())
 
 
