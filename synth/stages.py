@@ -230,7 +230,7 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
         If it is so crowded that the router does not end, or with `RIPUP` the clock out of reach.
     """
     family, folder = FAMILIES[part.family], Path(folder)
-    common, seeded = [*part.options, "--freq", freq, "--timing-allow-fail"], ["--seed", seed, *options]
+    common = [*part.options, "--freq", freq, "--timing-allow-fail", *options]
     if constraints is not None:
         (folder / f"top.{family.suffix}").write_text(constraints)
         common += [word.format(f"top.{family.suffix}") for word in family.constraints]
@@ -238,13 +238,11 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
         common += ["--lpf-allow-unconstrained"]
     if RIPUP in options:
         # In two runs: what is placed is then routed afresh, and the router ends where in one run it turned in circles.
-        seeded.remove(RIPUP)
-        run(family.router, [*common, "--json", "top.json", "--no-route", "--write", "placed.json", *seeded], folder,
-            "place.log", progress)
-        _set_in_netlist(folder / "placed.json", "router/tmg_ripup")
-        arguments = [*common, "--json", "placed.json", "--no-pack", "--no-place", "--router", "router2"]
+        run(family.router, [*common, "--json", "top.json", "--seed", seed, "--no-route", "--write", "placed.json"],
+            folder, "place.log", progress)
+        arguments = [*common, "--json", "placed.json", "--no-pack", "--no-place"]
     else:
-        arguments = [*common, "--json", "top.json", *seeded]
+        arguments = [*common, "--json", "top.json", "--seed", seed]
     arguments += ["--report", "report.json", *family.routed]
 
     def watch(line):
@@ -260,15 +258,6 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
     run(family.router, arguments, folder, "route.log", watch)
     (folder / "placed.json").unlink(missing_ok=True)  # hundreds of megabytes
     return json.loads((folder / "report.json").read_text())
-
-
-def _set_in_netlist(path, setting):
-    """Sets a setting of nextpnr in a netlist that it has written, whose command line does not count any more."""
-    text = path.read_text()
-    marked = re.sub(r'("target_freq": "[^"]*")', rf'\1, "{setting}": "{1:032b}"', text, count=1)
-    if marked == text:
-        raise ToolError(f"{path} has no settings of nextpnr: other than expected, its version may be too new")
-    path.write_text(marked)
 
 
 def pack(part, folder, *, progress=None):

@@ -1,7 +1,6 @@
 """Tools are found natively first, else where pip put them; what they say is kept; what goes wrong is one sentence."""
 
 import importlib.metadata
-import json
 import time
 
 import pytest
@@ -85,17 +84,11 @@ def test_a_router_that_does_not_end_is_stopped(native, tmp_path):
 
 def test_a_router_that_cannot_meet_the_clock_is_stopped(native, tmp_path):
     native("nextpnr-ecp5", """
-        case "$*" in *--no-route*) echo '{"settings": {"target_freq": "50.0"}}' > placed.json; exit;; esac
+        case "$*" in *--no-route*) touch placed.json; exit;; esac
+        [ -f placed.json ] || exit 1
         for i in 119 120; do echo "Info:     iter=$i wires=9 overused=0 overuse=0 tmgfail=4 archfail=NA"; done
         exec sleep 60""")
     with pytest.raises(RouterStuckError, match="with 0 wires in use twice and 4 connections late.* a lower clock"):
-        place_and_route(Part("ecp5", ()), tmp_path, freq=50, options=(RIPUP,))
-    assert json.loads((tmp_path / "placed.json").read_text())["settings"]["router/tmg_ripup"] == "0" * 31 + "1"
-
-
-def test_a_placement_without_settings_is_refused(native, tmp_path):
-    native("nextpnr-ecp5", "echo '{}' > placed.json")
-    with pytest.raises(ToolError, match="placed.json has no settings of nextpnr"):
         place_and_route(Part("ecp5", ()), tmp_path, freq=50, options=(RIPUP,))
 
 
