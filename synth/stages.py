@@ -239,7 +239,7 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
     if RIPUP in options:
         # In two runs: what is placed is then routed afresh, and the router ends where in one run it turned in circles.
         run(family.router, [*common, "--json", "top.json", "--seed", seed, "--no-route", "--write", "placed.json"],
-            folder, "place.log", progress)
+            folder, "route.log", progress)
         arguments = [*common, "--json", "placed.json", "--no-pack", "--no-place"]
     else:
         arguments = [*common, "--json", "top.json", "--seed", seed]

@@ -82,6 +82,13 @@ def test_a_router_that_does_not_end_is_stopped(native, tmp_path):
         place_and_route(Part("ecp5", ("--slow",)), tmp_path, freq=50, seed=9)
 
 
+def test_what_does_not_fit_is_in_the_log_of_the_first_run(native, tmp_path):
+    native("nextpnr-ecp5", "echo too large; exit 1")
+    with pytest.raises(ToolError):
+        place_and_route(Part("ecp5", ()), tmp_path, freq=50, options=(RIPUP,))
+    assert "too large" in (tmp_path / "route.log").read_text()
+
+
 def test_a_router_that_cannot_meet_the_clock_is_stopped(native, tmp_path):
     native("nextpnr-ecp5", """
         case "$*" in *--no-route*) touch placed.json; exit;; esac
