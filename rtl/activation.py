@@ -92,7 +92,7 @@ class ActivationUnit(wiring.Component):
             self.acc_read.address.eq(delayed(m, row, 1)),
             before_end.eq(busy & (beat == config.beats - 2)),
             last_beat.eq(ends & ~stopped),
-            finishes.eq(last & ~stopped & ~(fails if config.beats == 2 else 0)),
+            finishes.eq(last & ~stopped & (~fails if config.beats == 2 else 1)),
         ]
         m.d.sync += [ends.eq(before_end), last_x.eq(x_left == 1),
                      last.eq(before_end & (empty | ((x_left == 1) & (y_left == 1))))]

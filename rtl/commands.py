@@ -51,7 +51,7 @@ class Commands(wiring.Component):
     -------
     From the offer of a packet to its answer 4 cycles, with arguments at most 17; the packet is taken a cycle after its
     answer. Data is stored a byte a cycle, through a queue but in a compact chip; before that, its words are counted,
-    one a cycle, where a word is more than a byte.
+    one a cycle, where a word is more than a byte and the chip not compact.
     """
 
     def __init__(self, config):
@@ -116,16 +116,17 @@ class Commands(wiring.Component):
                 m.d.sync += content.eq(Mux(space == Space.TAGS, Content.TAGS, Content.BUFFER))
             with m.Default():
                 m.d.sync += content.eq(Content.NONE)
+        tag_bytes = delayed(m, words * word_bytes(config, Space.TAGS), 1)
         with m.Switch(content):
             for what, length in ((Content.INFO, INFO_BYTES), (Content.STATUS, STATUS_BYTES), (Content.BUFFER, words),
-                                 (Content.TAGS, delayed(m, words * word_bytes(config, Space.TAGS), 1))):
+                                 (Content.TAGS, tag_bytes)):
                 with m.Case(what):
                     m.d.sync += count.eq(length)
             with m.Default():
                 m.d.sync += count.eq(0)
 
         # Bytes of the payload are taken in two states, which a bit each tells, as it goes far: arguments, and data.
-        asks, stores = Signal(), Signal(name="stores")
+        asks, stores = Signal(), Signal()
         to_buffer = Const(1, 1) if config.compact else Signal()
         m.d.comb += self.run_address.eq(address)
         # The buffer is far, and known late to be free: a queue between, but in a small chip.
@@ -142,9 +143,9 @@ class Commands(wiring.Component):
             ]
         m.d.comb += [store.payload.address.eq(address), store.payload.data.eq(self.payload.payload)]
         following, moved = Signal.like(address), Signal()
+        takes = stores & (store.ready | ~to_buffer)
         m.d.comb += [following.eq(address + 1), store.valid.eq(self.payload.valid & stores & to_buffer),
-                     moved.eq(self.payload.valid & stores & (store.ready | ~to_buffer)),
-                     self.payload.ready.eq(asks | (stores & (store.ready | ~to_buffer)))]
+                     moved.eq(self.payload.valid & takes), self.payload.ready.eq(asks | takes)]
         with m.If(moved):
             m.d.sync += [left.eq(left - 1), last.eq(left == 2)]
         if config.compact:

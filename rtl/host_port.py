@@ -126,12 +126,11 @@ class HostPort(wiring.Component):
             m.submodules.chosen = chosen = StreamRegister(packet.payload.shape())
             packet = packet.signature.create(path=("packet",))
             wiring.connect(m, chosen.kept, transmitter.packet)
-            m.d.sync += packet.ready.eq(chosen.arriving.ready & transmitter.packet.ready
-                                        & ~(packet.valid & packet.ready))
             m.d.comb += [
                 chosen.arriving.payload.eq(packet.payload),
                 chosen.arriving.valid.eq(packet.valid & packet.ready),
             ]
+            m.d.sync += packet.ready.eq(chosen.arriving.ready & transmitter.packet.ready & ~chosen.arriving.valid)
         stopped = Signal()
         with m.If(self.stopped):
             m.d.sync += stopped.eq(1)

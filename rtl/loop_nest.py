@@ -47,11 +47,13 @@ class LoopNest(Component):
         m = Module()
         once = Signal.like(self.once, reset_less=True)
         last, following = Signal.like(self.once, reset_less=True), Signal.like(self.once)
-        # A start is known last.
-        for register, of in ((last, lambda value: value),
-                             (self.ends, lambda value: Cat(value[:i + 1].all() for i in range(len(value))))):
-            m.d.sync += register.eq(Mux(self.start, of(self.once), of(following)))
 
+        def ends(lasts):
+            return Cat(lasts[:i + 1].all() for i in range(len(lasts)))
+
+        # A start is known last.
+        m.d.sync += [last.eq(Mux(self.start, self.once, following)),
+                     self.ends.eq(Mux(self.start, ends(self.once), ends(following)))]
         with m.If(self.start):
             m.d.sync += once.eq(self.once)
         m.d.comb += following.eq(last)

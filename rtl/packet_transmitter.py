@@ -34,7 +34,8 @@ class Content(enum.Enum, shape=3):
 
 
 class PacketRequest(data.StructLayout):
-    """A packet to send: the payload is the low `number_bytes` bytes of `number`, then `count` bytes of `content`.
+    """A packet to send: the payload is the low `number_bytes` bytes of `number`, then `count` bytes of `content`, none
+    of NONE and at least one of others.
 
     `address` is where they begin: a snapshot for TAGS, a byte for BUFFER.
     """
@@ -143,7 +144,7 @@ class PacketTransmitter(wiring.Component):
 
         head = Signal(32 + request.number.shape().width)
         head_left = Signal(range(4 + 6 + 1))
-        left, last, none = Signal.like(request.count), Signal(), Signal()  # and whether it is one, or was none
+        left, last = Signal.like(request.count), Signal()  # and whether it is one
         phase, last_phase = Signal(2), Signal()  # the byte of a word, and whether it is the last
 
         def next_phase():
@@ -187,7 +188,7 @@ class PacketTransmitter(wiring.Component):
                 m.d.sync += [
                     head.eq(Cat(request.kind, request.sequence, length, request.number)),
                     head_left.eq(4 + request.number_bytes),
-                    left.eq(request.count), none.eq(request.count == 0),
+                    left.eq(request.count),
                     content.eq(request.content),
                     tag.eq(request.address),
                     index.eq(0), is_last_tag.eq(0), phase.eq(0), last_phase.eq(0),
@@ -211,7 +212,7 @@ class PacketTransmitter(wiring.Component):
                     with m.If(head_left == 1):
                         m.d.sync += word.eq(table)
                         m.d.comb += load.eq(1)
-                        with m.If(none):
+                        with m.If(content == Content.NONE):
                             m.next = sealed
                         with m.Elif(content == Content.BUFFER):
                             m.next = "BUFFER"
