@@ -237,7 +237,7 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
     elif part.family == "ecp5":
         common += ["--lpf-allow-unconstrained"]
     if RIPUP in options:
-        # In two runs: what is placed is then routed afresh, and the router ends where in one run it turned in circles.
+        # In two runs: with what is placed read afresh, the router takes less wire (docs/decisions/0018).
         run(family.router, [*common, "--json", "top.json", "--seed", seed, "--no-route", "--write", "placed.json"],
             folder, "route.log", progress)
         arguments = [*common, "--json", "placed.json", "--no-pack", "--no-place"]
