@@ -89,20 +89,21 @@ class Fetch(wiring.Component):
 
         # All stages move together, in every second cycle at most and when the last one is empty: a register of its own
         # says so, as the memory and the stages lie far from dispatch, which knows late whether it takes an instruction.
-        # What the memory reads has a cycle to get there and one to come. A word is taken a cycle late, as the enable of
-        # so many bits may be anywhere, and so is what the decoder says of it, two cycles after it at the earliest, for
-        # behind it is a register.
+        # What the memory reads has a cycle to get there and one to come, to registers without an enable that may be
+        # beside it. A word is taken from these a cycle late, as the enable of so many bits may be anywhere, and so is
+        # what the decoder says of it, two cycles after it at the earliest, for behind it is a register.
         decoded, head = (
             Signal(DecodedLayout(self._config), name=name, reset_less=True) for name in ("decoded", "head"))
         word = Signal(INSTRUCTION_BITS, reset_less=True)
         advance = Signal()
+        fetched = delayed(m, read.data, 1)
         legal, queue, work = (delayed(m, value, 1) for value in (decoder.legal, decoder.queue, decoder.work))
         opcode = field(word, Opcode.NOP, "opcode")
         own = {name: delayed(m, ~decoder.queue.any() & Cat(opcode == o for o in opcodes).any(), 1)
                for name, opcodes in _OWN.items()}
         with m.If(delayed(m, advance, 1)):
             m.d.sync += [
-                word.eq(read.data),
+                word.eq(fetched),
                 decoded.fault.eq(Mux(decoded_end, Fault.PROGRAM_END,
                                      Mux(legal, Fault.NONE, Fault.ILLEGAL_INSTRUCTION))),
                 decoded.queue.eq(Mux(legal & ~decoded_end, queue, 0)), decoded.work.eq(work),

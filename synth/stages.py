@@ -16,6 +16,10 @@ __all__ = ["FAMILIES", "RIPUP", "Family", "Part", "RouterStuckError", "arrange",
 #: Rounds of the router after which it is given up: where it ends, it takes 40 to 92 (once 123).
 _ROUNDS = 120
 
+#: How often what is placed is routed with `RIPUP`, by another seed each time: connections that turn in circles with one
+#: need not with the next.
+_ROUTINGS = 3
+
 #: Option of nextpnr: what is late is routed again.
 RIPUP = "--tmg-ripup"
 
@@ -214,7 +218,8 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
     seed : int
         Of the placement.
     options : sequence of str
-        More options of nextpnr. With `RIPUP` the router goes on until no connection is late.
+        More options of nextpnr. With `RIPUP` the router goes on until no connection is late, and if it gets stuck, it
+        begins again.
     progress : callable (line), optional
 
     Returns
@@ -236,14 +241,16 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
         common += [word.format(f"top.{family.suffix}") for word in family.constraints]
     elif part.family == "ecp5":
         common += ["--lpf-allow-unconstrained"]
+    seeds = [seed]
     if RIPUP in options:
         # In two runs: with what is placed read afresh, the router takes less wire (docs/decisions/0018).
         run(family.router, [*common, "--json", "top.json", "--seed", seed, "--no-route", "--write", "placed.json"],
             folder, "route.log", progress)
-        arguments = [*common, "--json", "placed.json", "--no-pack", "--no-place"]
+        common += ["--json", "placed.json", "--no-pack", "--no-place"]
+        seeds = range(seed, seed + _ROUTINGS)
     else:
-        arguments = [*common, "--json", "top.json", "--seed", seed]
-    arguments += ["--report", "report.json", *family.routed]
+        common += ["--json", "top.json"]
+    common += ["--report", "report.json", *family.routed]
 
     def watch(line):
         found = re.search(r"\biter=(\d+) .*overused=(\d+)(?:.*tmgfail=(\d+))?", line)
@@ -255,7 +262,15 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
         if progress:
             progress(line)
 
-    run(family.router, arguments, folder, "route.log", watch)
+    for number in seeds:
+        try:
+            run(family.router, [*common, "--seed", number], folder, "route.log", watch)
+            break
+        except RouterStuckError as error:
+            if number == seeds[-1]:
+                raise
+            if progress:
+                progress(f"{error}; routed again")
     (folder / "placed.json").unlink(missing_ok=True)  # hundreds of megabytes
     return json.loads((folder / "report.json").read_text())
 

@@ -99,6 +99,21 @@ def test_a_router_that_cannot_meet_the_clock_is_stopped(native, tmp_path):
         place_and_route(Part("ecp5", ()), tmp_path, freq=50, options=(RIPUP,))
 
 
+def test_what_is_placed_is_routed_again(native, tmp_path):
+    native("nextpnr-ecp5", """
+        echo "$@" >> calls
+        case "$*" in *--no-route*) touch placed.json; exit;; esac
+        case "$*" in *"--seed 6"*) echo '{"fmax": {}}' > report.json; exit;; esac
+        echo "Info:     iter=120 wires=9 overused=0 overuse=0 tmgfail=1 archfail=NA"; exec sleep 60""")
+    lines = []
+    assert place_and_route(Part("ecp5", ()), tmp_path, freq=50, seed=5, options=(RIPUP,),
+                           progress=lines.append) == {"fmax": {}}
+    placing, *routing = (tmp_path / "calls").read_text().splitlines()
+    assert "--seed 5" in placing and ["--seed 5" in call for call in routing] == [True, False]
+    assert all("placed.json" in call for call in routing) and not (tmp_path / "placed.json").exists()
+    assert "1 connections late" in lines[0] and "routed again" in lines[0]
+
+
 @pytest.mark.fpga
 def test_the_tools_of_pip_run(nothing_native, tmp_path):
     run("yosys", ["-V"], tmp_path, "log")
