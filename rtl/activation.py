@@ -16,9 +16,9 @@ from .stream_register import StreamRegister
 
 __all__ = ["ActivationUnit"]
 
-#: Cycles from a beat in the sequencing of a row to its values at the lanes: the check's, the accumulators', a register
-#: behind these, as they are memories all over the chip, and one behind the choice of the beat.
-FETCH_LATENCY = 4
+#: Cycles from a beat in the sequencing of a row to its values at the lanes: the check's, the accumulators', two
+#: registers behind these, as they are memories all over the chip, and one behind the choice of the beat.
+FETCH_LATENCY = 5
 #: Cycles from there to its results.
 LANE_LATENCY = RequantiseLane.LATENCY + FunctionTable.LATENCY
 
@@ -167,8 +167,9 @@ class ActivationUnit(wiring.Component):
         """The lanes, fed with the row that `read` asks for; returns the results of a beat, 8 bits a lane."""
         config = self._config
         row = Signal(32 * config.cols, reset_less=True)
+        fetched = delayed(m, self.acc_read.data, 1)
         with m.If(delayed(m, read, FETCH_LATENCY - 3)):
-            m.d.sync += row.eq(self.acc_read.data)
+            m.d.sync += row.eq(fetched)
         values = delayed(m, row.word_select(delayed(m, beat, FETCH_LATENCY - 1), 32 * config.requantise_lanes), 1)
 
         m.submodules.parameters = parameters = ParameterStore(config, Destination.ACTIVATION, config.requantise_lanes)

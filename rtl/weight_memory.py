@@ -30,11 +30,12 @@ class WeightMemory(wiring.Component):
 
     Latency
     -------
-    LATENCY cycles from an address to its row. A row is read from the second cycle after its write on; in the cycle
-    between it is arbitrary.
+    LATENCY cycles from an address to its row. A row is read from WRITTEN cycles after its write on; between it is
+    arbitrary.
     """
 
     LATENCY = 4
+    WRITTEN = 3
     #: Rows of a bank: the depth of a block of 18 kbit for bytes.
     BANK_ROWS = 2048
 
@@ -47,8 +48,8 @@ class WeightMemory(wiring.Component):
         width, rows = 8 * self._config.cols, self._config.weight_memory_rows
         # Who asks and who writes are far from some of the banks, and a block is slow, and far from the next: registers
         # on the way to each bank, before it and behind it.
-        address, en = delayed(m, self.write.address, 1), delayed(m, self.write.en, 1)
-        data = delayed(m, self.write.data, 3)
+        address, en = delayed(m, self.write.address, 2), delayed(m, self.write.en, 2)
+        data = delayed(m, self.write.data, 4)
         count, answers = -(-rows // self.BANK_ROWS), []
         bank_bits = (self.BANK_ROWS - 1).bit_length()
         number = slice(bank_bits, bank_bits + (count - 1).bit_length())

@@ -22,7 +22,7 @@ def test_rows_are_read_some_cycles_after_their_addresses(bank, monkeypatch):
             await ctx.tick()
         ctx.set(dut.write.en, 0)
         ctx.set(dut.write.data, 0)
-        await ctx.tick()
+        await ctx.tick().repeat(WeightMemory.WRITTEN - 1)
         ctx.set(dut.read.en, 1)
         asked = [*reversed(range(11)), 3, 10]
         for cycle in range(len(asked) + WeightMemory.LATENCY):
