@@ -99,19 +99,27 @@ def test_a_router_that_cannot_meet_the_clock_is_stopped(native, tmp_path):
         place_and_route(Part("ecp5", ()), tmp_path, freq=50, options=(RIPUP,))
 
 
-def test_what_is_placed_is_routed_again(native, tmp_path):
+@pytest.mark.parametrize("clocks, ends", [("stuck 110.02", 110.02), ("109.95 110.02", 110.02),
+                                          ("109.95 109.9 109.8 110.1", 109.8), ("109.95 stuck stuck", 109.95)])
+def test_what_is_placed_is_routed_again(native, tmp_path, clocks, ends):
+    (tmp_path / "clocks").write_text(clocks.replace(" ", "\n") + "\n")
     native("nextpnr-ecp5", """
         echo "$@" >> calls
         case "$*" in *--no-route*) touch placed.json; exit;; esac
-        case "$*" in *"--seed 6"*) echo '{"fmax": {}}' > report.json; exit;; esac
-        echo "Info:     iter=120 wires=9 overused=0 overuse=0 tmgfail=1 archfail=NA"; exec sleep 60""")
+        clock=$(head -n 1 clocks); sed -i 1d clocks
+        if [ "$clock" = stuck ]; then
+            echo "Info:     iter=120 wires=9 overused=0 overuse=0 tmgfail=1 archfail=NA"; exec sleep 60
+        fi
+        echo '{"fmax": {"clk": {"achieved": '$clock', "constraint": 110}}}' > report.json""")
     lines = []
-    assert place_and_route(Part("ecp5", ()), tmp_path, freq=50, seed=5, options=(RIPUP,),
-                           progress=lines.append) == {"fmax": {}}
+    report = place_and_route(Part("ecp5", ()), tmp_path, freq=110, seed=5, options=(RIPUP,), progress=lines.append)
+    assert report["fmax"]["clk"]["achieved"] == ends
     placing, *routing = (tmp_path / "calls").read_text().splitlines()
-    assert "--seed 5" in placing and ["--seed 5" in call for call in routing] == [True, False]
-    assert all("placed.json" in call for call in routing) and not (tmp_path / "placed.json").exists()
-    assert "1 connections late" in lines[0] and "routed again" in lines[0]
+    assert len(routing) == min(3, len(clocks.split()))
+    for number, call in enumerate((placing, *routing)):
+        assert f"--seed {5 + max(0, number - 1)}" in call and ("placed.json" in call)
+    assert [line.endswith("; routed again") for line in lines] == [True] * (len(routing) - 1)
+    assert not (tmp_path / "placed.json").exists()
 
 
 @pytest.mark.fpga
