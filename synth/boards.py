@@ -87,7 +87,7 @@ _EDGE_85F = _sized("edge", "ulx3s-85f", weight_memory_rows=12288, multiplier="wi
 #: All boards by name.
 BOARDS = {board.name: board for board in (
     Board(name="ulx3s-85f", title="Radiona ULX3S with an ECP5-85F", platform=ULX3S_85F_Platform,
-          part=_ecp5("85k", "CABGA381", "-nodsp", floor="85k"), freq=105, loader="ulx3s", config=_EDGE_85F,
+          part=_ecp5("85k", "CABGA381", "-nodsp", floor="85k"), freq=110, loader="ulx3s", config=_EDGE_85F,
           # A lower density leaves room for wires where the weight for timing crowds cells.
           router_options=("--router", "router2", "--tmg-ripup", "--placer-heap-timingweight", "30",
                           "--placer-heap-beta", "0.8"), seed=3),
