@@ -16,9 +16,9 @@ __all__ = ["FAMILIES", "RIPUP", "Family", "Part", "RouterStuckError", "arrange",
 #: Rounds of the router after which it is given up: where it ends, it takes 40 to 92 (once 123).
 _ROUNDS = 120
 
-#: How often what is placed is routed with `RIPUP` at most, by another seed each time: connections that turn in circles
-#: with one need not with the next.
-_ROUTINGS = 3
+#: With `RIPUP`, the clocks for which what is placed is routed until one is met, as shares of the one that is asked;
+#: each with another seed, as connections that turn in circles with one need not with the next.
+_ROUTINGS = (1, 1, 1, 0.95, 0.9)
 
 #: Option of nextpnr: what is late is routed again.
 RIPUP = "--tmg-ripup"
@@ -219,7 +219,7 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
         Of the placement.
     options : sequence of str
         More options of nextpnr. With `RIPUP` the router goes on until no connection is late; if it gets stuck, or if
-        one is late in the end, it begins again, three times in all, and what it came to last counts.
+        one is late in the end, it begins again, in the end for less than `freq`, and what it came to last counts.
     progress : callable (line), optional
 
     Returns
@@ -241,13 +241,13 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
         common += [word.format(f"top.{family.suffix}") for word in family.constraints]
     elif part.family == "ecp5":
         common += ["--lpf-allow-unconstrained"]
-    seeds = [seed]
+    clocks = [freq]
     if RIPUP in options:
         # In two runs: with what is placed read afresh, the router takes less wire (docs/decisions/0018).
         run(family.router, [*common, "--json", "top.json", "--seed", seed, "--no-route", "--write", "placed.json"],
             folder, "route.log", progress)
         common += ["--json", "placed.json", "--no-pack", "--no-place"]
-        seeds = range(seed, seed + _ROUTINGS)
+        clocks = [freq * share for share in _ROUTINGS]
     else:
         common += ["--json", "top.json"]
     common += ["--report", "report.json", *family.routed]
@@ -262,33 +262,39 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
         if progress:
             progress(line)
 
-    report = _route(seeds, folder, lambda number: run(family.router, [*common, "--seed", number], folder, "route.log",
-                                                      watch), progress)
-    (folder / "placed.json").unlink(missing_ok=True)  # hundreds of megabytes
-    return report
-
-
-def _route(seeds, folder, route, progress):
-    """Calls `route` with each seed until its report in `folder` meets all clocks; returns the last report."""
     report = None
-    for seed in seeds:
+    for number, clock in enumerate(clocks):
+        if clock != freq:
+            _retarget(folder / "placed.json", clock)
         try:
-            route(seed)
+            run(family.router, [*common, "--seed", seed + number], folder, "route.log", watch)
         except RouterStuckError as error:
-            if seed == seeds[-1] and report is None:
+            if number == len(clocks) - 1 and report is None:
                 raise
             problem = error
         else:
             report = json.loads((folder / "report.json").read_text())
-            # With `RIPUP`, too: what the router takes for a delay is a little less, now and then, than in the end.
-            late = [f"{clock['achieved']:.2f} MHz" for clock in report["fmax"].values()
-                    if clock["achieved"] < clock["constraint"]]
+            late = _late(report)
             if not late:
                 break
-            problem = f"routed for {', '.join(late)} only"
-        if progress and seed != seeds[-1]:
-            progress(f"{problem}; routed again")
+            problem = f"routed for {late} only"
+        if progress and number < len(clocks) - 1:
+            progress(f"{problem}; routed again for {clocks[number + 1]:.2f} MHz")
+    (folder / "placed.json").unlink(missing_ok=True)  # hundreds of megabytes
     return report
+
+
+def _retarget(netlist, freq):
+    """Writes another clock into what nextpnr has placed: that of the file counts, not `--freq`."""
+    text = netlist.read_text()
+    netlist.write_text(re.sub(r'"target_freq": "[^"]*"', f'"target_freq": "{freq * 1e6}"', text, count=1))
+
+
+def _late(report):
+    """What the clocks that are missed have reached. With `RIPUP`, too, there may be one: what the router takes for a
+    delay is a little less, now and then, than it is in the end."""
+    return ", ".join(f"{clock['achieved']:.2f} MHz" for clock in report["fmax"].values()
+                     if clock["achieved"] < clock["constraint"])
 
 
 def pack(part, folder, *, progress=None):
