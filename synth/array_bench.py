@@ -10,8 +10,9 @@ from systolith.rtl.verilog import convert
 from .boards import BOARDS
 from .cells import CELLS
 from .report import RESOURCES, clocks, resources_by_module
+from .routing import place_and_route
 from .scan import ScanHarness
-from .stages import place_and_route, synthesise
+from .stages import synthesise
 
 __all__ = ["FAMILIES", "measure_array"]
 

@@ -12,7 +12,8 @@ from systolith.rtl.uart import DEFAULT_BAUD
 
 from .boards import BoardError
 from .report import clocks, critical_path, places_in_log, resources_by_module, utilisation
-from .stages import FAMILIES, RIPUP, RouterStuckError, arrange, pack, place_and_route, synthesise
+from .routing import RIPUP, RouterStuckError, place_and_route
+from .stages import FAMILIES, arrange, pack, synthesise
 from .tools import ToolError, version
 from .top import TOP, prepare
 

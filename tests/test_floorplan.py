@@ -11,7 +11,8 @@ from systolith.rtl.verilog import convert
 from systolith.synth.cells import CELLS
 from systolith.synth.floorplan import FLOORS, Floor, _array_sites, floor_plan
 from systolith.synth.hypergraph import Hypergraph, spread
-from systolith.synth.stages import Part, arrange, place_and_route, synthesise
+from systolith.synth.routing import place_and_route
+from systolith.synth.stages import Part, arrange, synthesise
 
 
 def cell(kind, **connections):

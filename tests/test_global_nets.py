@@ -4,7 +4,8 @@ import json
 
 import pytest
 from systolith.synth.global_nets import promote
-from systolith.synth.stages import Part, arrange, place_and_route, synthesise
+from systolith.synth.routing import place_and_route
+from systolith.synth.stages import Part, arrange, synthesise
 
 
 def netlist(*groups):

@@ -10,7 +10,7 @@ from systolith.rtl.config import PRESETS
 from systolith.synth import build as build_module
 from systolith.synth.boards import BOARDS, BoardError
 from systolith.synth.build import build
-from systolith.synth.stages import RIPUP, RouterStuckError
+from systolith.synth.routing import RIPUP, RouterStuckError
 from systolith.synth.tools import ToolError
 from systolith.synth.top import CHIP, Design
 

@@ -1,7 +1,8 @@
 """A small design becomes a bitstream for a part of each family."""
 
 import pytest
-from systolith.synth.stages import Part, pack, place_and_route, synthesise
+from systolith.synth.routing import place_and_route
+from systolith.synth.stages import Part, pack, synthesise
 from systolith.synth.tools import ToolError
 
 DESIGN = """

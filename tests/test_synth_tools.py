@@ -6,7 +6,8 @@ import time
 
 import pytest
 from systolith.synth import tools
-from systolith.synth.stages import RIPUP, Part, RouterStuckError, place_and_route
+from systolith.synth.routing import RIPUP, RouterStuckError, place_and_route
+from systolith.synth.stages import Part
 from systolith.synth.tools import ToolError, find, run, version
 
 

@@ -1,0 +1,118 @@
+"""Placing and routing by nextpnr, again and again where it does not come to an end."""
+
+import json
+import re
+from pathlib import Path
+
+from .stages import FAMILIES
+from .tools import ToolError, run
+
+__all__ = ["RIPUP", "RouterStuckError", "place_and_route"]
+
+#: Rounds of the router after which it is given up: where it ends, it takes 40 to 92 (once 123).
+_ROUNDS = 120
+
+#: With `RIPUP`, the clocks for which what is placed is routed until one is met, as shares of the one that is asked;
+#: each with another seed, as connections that turn in circles with one need not with the next.
+_ROUTINGS = (1, 1, 1, 0.95, 0.9)
+
+#: Option of nextpnr: what is late is routed again.
+RIPUP = "--tmg-ripup"
+
+
+class RouterStuckError(ToolError):
+    """The router does not come to an end; with another seed it may."""
+
+
+def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(), progress=None):
+    """Places and routes ``top.json``, the netlist in a build folder.
+
+    Parameters
+    ----------
+    part : Part
+    folder : Path
+        Gets ``route.log``, ``report.json`` and the routed design.
+    freq : float
+        Clock to aim at in MHz. Missing it is no error: what was reached is in the report.
+    constraints : str, optional
+        Text of the constraint file; without it pins are placed anywhere.
+    seed : int
+        Of the placement.
+    options : sequence of str
+        More options of nextpnr. With `RIPUP` the router goes on until no connection is late; if it gets stuck, or if
+        one is late in the end, it begins again, in the end for less than `freq`, and what it came to last counts.
+    progress : callable (line), optional
+
+    Returns
+    -------
+    dict
+        nextpnr's report: ``fmax`` by clock, ``utilization`` by kind of cell, ``critical_paths``.
+
+    Errors
+    ------
+    ToolError
+        If nextpnr is missing or fails; most often the design is too large.
+    RouterStuckError
+        If it is so crowded that the router does not end, or with `RIPUP` the clock out of reach.
+    """
+    family, folder = FAMILIES[part.family], Path(folder)
+    common = [*part.options, "--freq", freq, "--timing-allow-fail", *options]
+    if constraints is not None:
+        (folder / f"top.{family.suffix}").write_text(constraints)
+        common += [word.format(f"top.{family.suffix}") for word in family.constraints]
+    elif part.family == "ecp5":
+        common += ["--lpf-allow-unconstrained"]
+    clocks = [freq]
+    if RIPUP in options:
+        # In two runs: with what is placed read afresh, the router takes less wire (docs/decisions/0018).
+        run(family.router, [*common, "--json", "top.json", "--seed", seed, "--no-route", "--write", "placed.json"],
+            folder, "route.log", progress)
+        common += ["--json", "placed.json", "--no-pack", "--no-place"]
+        clocks = [freq * share for share in _ROUTINGS]
+    else:
+        common += ["--json", "top.json"]
+    common += ["--report", "report.json", *family.routed]
+
+    def watch(line):
+        found = re.search(r"\biter=(\d+) .*overused=(\d+)(?:.*tmgfail=(\d+))?", line)
+        if found and int(found[1]) >= _ROUNDS and (int(found[2]) or int(found[3] or 0)):
+            raise RouterStuckError(
+                f"{family.router} was stopped after {_ROUNDS} rounds with {found[2]} wires in use twice"
+                + (f" and {found[3]} connections late" if found[3] else "")
+                + f": seed {seed} gives a placement that it cannot route, try another or a lower clock")
+        if progress:
+            progress(line)
+
+    report = None
+    for number, clock in enumerate(clocks):
+        if clock != freq:
+            _retarget(folder / "placed.json", clock)
+        try:
+            run(family.router, [*common, "--seed", seed + number], folder, "route.log", watch)
+        except RouterStuckError as error:
+            if number == len(clocks) - 1 and report is None:
+                raise
+            problem = error
+        else:
+            report = json.loads((folder / "report.json").read_text())
+            late = _late(report)
+            if not late:
+                break
+            problem = f"routed for {late} only"
+        if progress and number < len(clocks) - 1:
+            progress(f"{problem}; routed again for {clocks[number + 1]:.2f} MHz")
+    (folder / "placed.json").unlink(missing_ok=True)  # hundreds of megabytes
+    return report
+
+
+def _retarget(netlist, freq):
+    """Writes another clock into what nextpnr has placed: that of the file counts, not `--freq`."""
+    text = netlist.read_text()
+    netlist.write_text(re.sub(r'"target_freq": "[^"]*"', f'"target_freq": "{freq * 1e6}"', text, count=1))
+
+
+def _late(report):
+    """What the clocks that are missed have reached. With `RIPUP`, too, there may be one: what the router takes for a
+    delay is a little less, now and then, than it is in the end."""
+    return ", ".join(f"{clock['achieved']:.2f} MHz" for clock in report["fmax"].values()
+                     if clock["achieved"] < clock["constraint"])
