@@ -2,7 +2,6 @@
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.linalg import cg
 
 __all__ = ["Hypergraph", "spread"]
 
@@ -51,9 +50,8 @@ class Hypergraph:
         joins = sparse.coo_matrix((springs, (a, b)), shape=(cells, cells))
         joins = (joins + joins.T).tocsr()
         diagonal = np.asarray(joins.sum(axis=1)).ravel() + pull + 1e-6
-        solution, _ = cg(sparse.diags(diagonal) - joins, pull * anchors + 1e-6 * positions, x0=positions, rtol=1e-6,
-                         maxiter=300, M=sparse.diags(1 / diagonal))
-        return solution
+        return _conjugate_gradients(sparse.diags(diagonal) - joins, diagonal, pull * anchors + 1e-6 * positions,
+                                    positions)
 
     def growth(self, positions, cells, candidates):
         """How much wires grow if one of some cells goes to one of some places and all others stay: cells x places."""
@@ -71,6 +69,30 @@ class Hypergraph:
         growth = np.zeros((len(cells), len(candidates)))
         np.add.at(growth, index[self._pins[moved]], beyond)
         return growth
+
+
+def _conjugate_gradients(matrix, diagonal, right, x):
+    """Solves `matrix @ x == right`, from `x` on.
+
+    scipy's own adds up products by BLAS, in an order that depends on the processor and its threads. A sum that differs in
+    its last bit makes another floor plan in the end, and with it another clock: each machine would have its own.
+    """
+    def dot(a, b):
+        return (a * b).sum()
+
+    residual, direction, before = right - matrix @ x, 0, np.inf
+    limit = 1e-12 * dot(right, right)
+    for _ in range(300):
+        if dot(residual, residual) <= limit:
+            break
+        gradient = residual / diagonal
+        slope = dot(residual, gradient)
+        direction = gradient + slope / before * direction
+        before = slope
+        along = matrix @ direction
+        step = slope / dot(direction, along)
+        x, residual = x + step * direction, residual - step * along
+    return x
 
 
 def spread(x, y, areas, box):
