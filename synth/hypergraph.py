@@ -74,8 +74,8 @@ class Hypergraph:
 def _conjugate_gradients(matrix, diagonal, right, x):
     """Solves `matrix @ x == right`, from `x` on.
 
-    scipy's own adds up products by BLAS, in an order that depends on the processor and its threads. A sum that differs in
-    its last bit makes another floor plan in the end, and with it another clock: each machine would have its own.
+    scipy's own adds up products by BLAS, in an order that depends on the processor and its threads. A sum that differs
+    in its last bit makes another floor plan in the end, and with it another clock: each machine would have its own.
     """
     def dot(a, b):
         return (a * b).sum()

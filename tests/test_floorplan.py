@@ -1,6 +1,9 @@
 """The floor plan: wires get shorter, blocks go where there are any, and the array keeps its shape."""
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -117,6 +120,26 @@ def test_solving_shortens_wires_and_anchors_hold():
         solved = graph.solve(solved, anchors, pull)
     assert graph.length(solved) == pytest.approx(100, abs=2)
     assert solved[[0, 29]] == pytest.approx([0, 100], abs=1)
+
+
+_SOLVE = """
+import hashlib
+import numpy as np
+from systolith.synth.hypergraph import Hypergraph
+random, cells = np.random.default_rng(0), 30000
+graph = Hypergraph([random.choice(cells, 3, replace=False) for _ in range(cells)])
+places = graph.solve(random.uniform(0, 100, cells), random.uniform(0, 100, cells), np.full(cells, 0.1))
+print(hashlib.sha256(places.tobytes()).hexdigest())
+"""
+
+
+def test_solving_comes_to_the_same_last_bit_on_each_machine():
+    # So many cells that BLAS would divide its sums among threads, and sum up otherwise with each instruction set.
+    found = {subprocess.run([sys.executable, "-c", _SOLVE], env=os.environ | settings, capture_output=True, check=True,
+                            text=True).stdout
+             for settings in ({"OPENBLAS_NUM_THREADS": "1"}, {"OPENBLAS_NUM_THREADS": "2"},
+                              {"OPENBLAS_CORETYPE": "Sandybridge"})}
+    assert len(found) == 1
 
 
 def test_spreading_fills_the_box_and_keeps_the_order():
