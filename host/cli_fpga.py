@@ -13,6 +13,7 @@ from systolith.rtl.uart import DEFAULT_BAUD
 from .cli_common import as_command, json_option, print_json
 from .configs import load_config
 from .inputs import InputError
+from .models import load_model
 from .report import console, status_console
 
 __all__ = ["bench_fpga", "boards", "build", "flash"]
@@ -60,11 +61,13 @@ def _stages():
 @click.option("--baud", default=DEFAULT_BAUD, show_default=True, help="Of the UART.")
 @click.option("--seed", type=int,
               help="Of the placement; by default the board's, and where the router gets stuck with it the next ones.")
+@click.option("--model", "models", multiple=True, metavar="FILE",
+              help="Model whose latency to report, once for each; by default those in ../shared/models.")
 @click.option("--plot", "plot_path", metavar="FILE", help="Draw what each unit takes of the part (.png, .svg).")
 @_folder
 @json_option
 @as_command
-def build(board, config_name, freq, baud, seed, plot_path, folder, as_json):
+def build(board, config_name, freq, baud, seed, models, plot_path, folder, as_json):
     """Make the bitstream of BOARD; print what it takes, how fast it is, and what models take on it."""
     from systolith.synth.boards import load_board
     from systolith.synth.build import build, build_folder
@@ -73,13 +76,15 @@ def build(board, config_name, freq, baud, seed, plot_path, folder, as_json):
 
     board = load_board(board)
     config = load_config(config_name) if config_name else board.config
+    for path in models:
+        load_model(path)  # what is wrong with it is not to be told after half an hour
     if plot_path and not Path(plot_path).absolute().parent.is_dir():
         raise InputError(f"the folder of output file {plot_path} does not exist")
     with _stages() as show:
         report = build(board, folder or build_folder(board), config=config, freq=freq, baud=baud, seed=seed,
                        progress=show)
         show("latencies", "")
-        models = sorted(Path("../shared/models").glob("*.tflite"))
+        models = models or sorted(Path("../shared/models").glob("*.tflite"))
         report["latency_ms"], report["not_fitting"] = latencies(models, config, report["fmax_mhz"])
     if plot_path:
         write_plot(report, plot_path)
@@ -94,8 +99,9 @@ def build(board, config_name, freq, baud, seed, plot_path, folder, as_json):
 @click.option("--permanent", is_flag=True, help="Write the board's flash memory, so that it starts with the chip.")
 @click.option("--dry-run", is_flag=True, help="Print the command instead of running it.")
 @_folder
+@json_option
 @as_command
-def flash(board, permanent, dry_run, folder):
+def flash(board, permanent, dry_run, folder, as_json):
     """Load the bitstream of BOARD, which `build` has made, onto the board."""
     from systolith.synth.boards import load_board
     from systolith.synth.build import build_folder
@@ -105,11 +111,18 @@ def flash(board, permanent, dry_run, folder):
     board = load_board(board)
     folder = Path(folder or build_folder(board))
     if dry_run:
-        click.echo(shlex.join(flash_command(board, folder / FAMILIES[board.part.family].bitstream, permanent)))
+        command = flash_command(board, folder / FAMILIES[board.part.family].bitstream, permanent)
+        if as_json:
+            print_json({"board": board.name, "command": [str(word) for word in command]})
+        else:
+            click.echo(shlex.join(command))
         return
     with status_console.status(f"loading {board.name}"):
         bitstream = flash(board, folder, permanent)
-    console.print(f"{board.name} runs {bitstream}", highlight=False)
+    if as_json:
+        print_json({"board": board.name, "bitstream": str(bitstream)})
+    else:
+        console.print(f"{board.name} runs {bitstream}", highlight=False)
 
 
 @click.command("fpga")

@@ -8,8 +8,8 @@ from systolith.rtl.errors import UserError
 from systolith.rtl.isa import INSTRUCTION_BYTES
 
 from .compiler.compile import compile_graph
+from .models import load_model
 from .report import console
-from .tflite import load
 from .trace import slices
 
 __all__ = ["latencies", "print_boards", "print_build", "write_plot"]
@@ -25,7 +25,7 @@ def latencies(paths, config, fmax_mhz):
 
     Parameters
     ----------
-    paths : list of paths of .tflite models
+    paths : list of paths of models
     config : Config
     fmax_mhz : float
 
@@ -38,7 +38,7 @@ def latencies(paths, config, fmax_mhz):
     fast, not_fitting = {}, {}
     for path in map(Path, paths):
         try:
-            program = compile_graph(load(path), config)
+            program = compile_graph(load_model(path), config)
         except UserError as error:
             not_fitting[path.stem] = str(error)
             continue

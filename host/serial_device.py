@@ -39,7 +39,7 @@ class SerialDevice:
             timeout = _PATIENCE + 2 * LONGEST * 10 / baud
         try:
             self._port = serial.Serial(self._name, baud, timeout=timeout, write_timeout=timeout, exclusive=True)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, OverflowError) as error:  # the last one: a baud of eleven digits
             raise DeviceError(_advice(self._name, error)) from None
         # An FTDI bridge otherwise holds a short answer back for 16 ms. Only pyserial on Linux can change that, and not
         # for a pseudo-terminal (ValueError); without, it works as well, slower.

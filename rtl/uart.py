@@ -51,9 +51,14 @@ class Uart(wiring.Component):
         If the baud is not positive or above a quarter of the clock.
     """
 
-    def __init__(self, clock, baud):
+    @staticmethod
+    def check(clock, baud):
+        """Raises the `ConfigError`, if there is one, before there is a component that nothing uses."""
         if not 0 < baud <= clock / 4:
             raise ConfigError(f"baud must be between 1 and a quarter of the clock ({clock / 4:.0f}), not {baud!r}")
+
+    def __init__(self, clock, baud):
+        self.check(clock, baud)
         self._ratio = clock / baud
         super().__init__({"rx_pin": In(1, init=1), "tx_pin": Out(1, init=1),
                           "rx": Out(stream.Signature(unsigned(8))), "tx": In(stream.Signature(unsigned(8)))})

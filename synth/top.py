@@ -48,6 +48,7 @@ class BoardTop(Elaboratable):
         self._baud = baud
 
     def elaborate(self, platform):
+        Uart.check(1e6 * self.clock, self._baud)
         uart = Uart(1e6 * self.clock, self._baud)
         m = Module()
         oscillator = platform.request(platform.default_clk, dir="-")

@@ -13,11 +13,11 @@ OPTIONS = {"gowin": "-noiopads"}
 
 
 @pytest.mark.fpga
-@pytest.mark.parametrize("board, kind", [
-    ("ulx3s-85f", "dsp"), ("ulx3s-85f", "winograd"), ("icebreaker", "dsp"), ("tang-nano-20k", "dsp"),
-    ("tang-nano-20k", "winograd")])
-def test_arrays_multiply_as_numpy(board, kind, tmp_path):
+@pytest.mark.parametrize("board, kind, adder_columns", [
+    ("ulx3s-85f", "dsp", 0), ("ulx3s-85f", "winograd", 0), ("ulx3s-25f", "winograd", 1), ("icebreaker", "dsp", 0),
+    ("icebreaker", "winograd", 0), ("tang-nano-20k", "dsp", 0), ("tang-nano-20k", "winograd", 0)])
+def test_arrays_multiply_as_numpy(board, kind, adder_columns, tmp_path):
     part = BOARDS[board].part
-    config = Config(rows=5, cols=3, requantise_lanes=1, multiplier=kind)
+    config = Config(rows=5, cols=3, requantise_lanes=1, multiplier=kind, adder_columns=adder_columns)
     run_bench(SystolicArray(config), "tb_array", config, "verilator", tmp_path, cells=CELLS[part.family],
               netlist=lambda text, top: netlist(text, top, part, tmp_path, options=OPTIONS.get(part.family, "")))

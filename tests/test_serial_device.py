@@ -94,6 +94,8 @@ def test_ports_that_are_none(digits, tmp_path):
     (tmp_path / "file").write_text("")
     refused(run(digits, "--device", f"serial:{tmp_path}/file"), "file cannot be opened as a serial port")
     refused(run(digits, "--device", "serial:/dev/ttyUSB0@fast"), "/dev/ttyUSB0 must be a number, not 'fast'")
+    with pseudo_terminal(Silent()) as port:
+        refused(run(digits, "--device", f"serial:{port}@99999999999"), f"{port} cannot be opened as a serial port")
 
 
 def test_a_port_in_use(digits, stuck):
