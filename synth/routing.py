@@ -1,7 +1,10 @@
 """Placing and routing by nextpnr, again and again where it does not come to an end."""
 
 import json
+import math
 import re
+import shutil
+import tempfile
 from pathlib import Path
 
 from .stages import FAMILIES
@@ -40,7 +43,7 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
         Of the placement.
     options : sequence of str
         More options of nextpnr. With `RIPUP` the router goes on until no connection is late; if it gets stuck, or if
-        one is late in the end, it begins again, in the end for less than `freq`, and what it came to last counts.
+        one is late in the end, it begins again, and the best counts; where it always got stuck, for less than `freq`.
     progress : callable (line), optional
 
     Returns
@@ -83,26 +86,41 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
         if progress:
             progress(line)
 
-    report = None
-    for number, clock in enumerate(clocks):
-        if clock != freq:
-            _retarget(folder / "placed.json", clock)
-        try:
-            run(family.router, [*common, "--seed", seed + number], folder, "route.log", watch)
-        except RouterStuckError as error:
-            if number == len(clocks) - 1 and report is None:
-                raise
-            problem = error
-        else:
-            report = json.loads((folder / "report.json").read_text())
-            late = _late(report)
-            if not late:
-                break
-            problem = f"routed for {late} only"
-        if progress and number < len(clocks) - 1:
-            progress(f"{problem}; routed again for {clocks[number + 1]:.2f} MHz")
+    outputs = [folder / name for name in ("report.json", family.routed[-1])]
+    _route(lambda number: run(family.router, [*common, "--seed", seed + number], folder, "route.log", watch),
+           clocks, folder / "placed.json", outputs, progress)
     (folder / "placed.json").unlink(missing_ok=True)  # hundreds of megabytes
-    return report
+    return json.loads(outputs[0].read_text())
+
+
+def _route(route, clocks, placed, outputs, progress):
+    """Calls `route` with the number of each clock until one is met; in the end the outputs are those of the best."""
+    with tempfile.TemporaryDirectory(dir=placed.parent) as best:
+        reached = 0
+        for number, clock in enumerate(clocks):
+            if clock != clocks[0]:
+                if reached:
+                    break  # late by a little is more than a lower clock
+                _retarget(placed, clock)
+            try:
+                route(number)
+            except RouterStuckError as error:
+                if number == len(clocks) - 1 and not reached:
+                    raise
+                problem = error
+            else:
+                late, slowest = _late(json.loads(outputs[0].read_text()))
+                if slowest > reached:
+                    reached = slowest
+                    for path in outputs:
+                        shutil.copy(path, best)
+                if not late:
+                    break
+                problem = f"routed for {slowest:.2f} MHz only"
+            if progress and number < len(clocks) - 1:
+                progress(f"{problem}; routed again")
+        for path in outputs:
+            shutil.copy(Path(best) / path.name, path)
 
 
 def _retarget(netlist, freq):
@@ -112,7 +130,10 @@ def _retarget(netlist, freq):
 
 
 def _late(report):
-    """What the clocks that are missed have reached. With `RIPUP`, too, there may be one: what the router takes for a
-    delay is a little less, now and then, than it is in the end."""
-    return ", ".join(f"{clock['achieved']:.2f} MHz" for clock in report["fmax"].values()
-                     if clock["achieved"] < clock["constraint"])
+    """Whether a clock is missed, and the slowest clock in MHz.
+
+    With `RIPUP`, too, one may be: what the router takes for a delay is a little less, now and then, than in the end.
+    """
+    clocks = report["fmax"].values()
+    return (any(clock["achieved"] < clock["constraint"] for clock in clocks),
+            min((clock["achieved"] for clock in clocks), default=math.inf))
