@@ -15,9 +15,10 @@ __all__ = ["RIPUP", "RouterStuckError", "place_and_route"]
 #: Rounds of the router after which it is given up: where it ends, it takes 40 to 92 (once 123).
 _ROUNDS = 120
 
-#: With `RIPUP`, the clocks for which what is placed is routed until one is met, as shares of the one that is asked;
-#: each with another seed, as connections that turn in circles with one need not with the next.
-_ROUTINGS = (1, 1, 1, 0.95, 0.9)
+#: With `RIPUP`, the clocks for which what is placed is routed until one is met, as shares of the one that is asked:
+#: first for a little more, as the router's delays are up to 1.3% shorter than the final ones. Each has another seed, as
+#: connections that turn in circles with one need not with the next.
+_ROUTINGS = (1.015, 1.0075, 1, 0.95, 0.9)
 
 #: Option of nextpnr: what is late is routed again.
 RIPUP = "--tmg-ripup"
@@ -88,19 +89,19 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
 
     outputs = [folder / name for name in ("report.json", family.routed[-1])]
     _route(lambda number: run(family.router, [*common, "--seed", seed + number], folder, "route.log", watch),
-           clocks, folder / "placed.json", outputs, progress)
+           freq, clocks, folder / "placed.json", outputs, progress)
     (folder / "placed.json").unlink(missing_ok=True)  # hundreds of megabytes
     return json.loads(outputs[0].read_text())
 
 
-def _route(route, clocks, placed, outputs, progress):
-    """Calls `route` with the number of each clock until one is met; in the end the outputs are those of the best."""
+def _route(route, freq, clocks, placed, outputs, progress):
+    """Calls `route` with the number of each clock until that or `freq` is met; the outputs are in the end the best."""
     with tempfile.TemporaryDirectory(dir=placed.parent) as best:
         reached = 0
         for number, clock in enumerate(clocks):
-            if clock != clocks[0]:
-                if reached:
-                    break  # late by a little is more than a lower clock
+            if clock < freq and reached:
+                break  # late by a little is more than a lower clock
+            if placed.exists():
                 _retarget(placed, clock)
             try:
                 route(number)
@@ -109,12 +110,12 @@ def _route(route, clocks, placed, outputs, progress):
                     raise
                 problem = error
             else:
-                late, slowest = _late(json.loads(outputs[0].read_text()))
+                slowest = _slowest(json.loads(outputs[0].read_text()))
                 if slowest > reached:
                     reached = slowest
                     for path in outputs:
                         shutil.copy(path, best)
-                if not late:
+                if slowest >= min(clock, freq):
                     break
                 problem = f"routed for {slowest:.2f} MHz only"
             if progress and number < len(clocks) - 1:
@@ -129,11 +130,6 @@ def _retarget(netlist, freq):
     netlist.write_text(re.sub(r'"target_freq": "[^"]*"', f'"target_freq": "{freq * 1e6}"', text, count=1))
 
 
-def _late(report):
-    """Whether a clock is missed, and the slowest clock in MHz.
-
-    With `RIPUP`, too, one may be: what the router takes for a delay is a little less, now and then, than in the end.
-    """
-    clocks = report["fmax"].values()
-    return (any(clock["achieved"] < clock["constraint"] for clock in clocks),
-            min((clock["achieved"] for clock in clocks), default=math.inf))
+def _slowest(report):
+    """The slowest clock, in MHz; infinite if there is none."""
+    return min((clock["achieved"] for clock in report["fmax"].values()), default=math.inf)
