@@ -35,6 +35,7 @@ class WeightMemory(wiring.Component):
     """
 
     LATENCY = 4
+    #: Cycles from a write to the first address that finds it.
     WRITTEN = 3
     #: Rows of a bank: the depth of a block of 18 kbit for bytes.
     BANK_ROWS = 2048

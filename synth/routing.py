@@ -88,9 +88,12 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
             progress(line)
 
     outputs = [folder / name for name in ("report.json", family.routed[-1])]
-    _route(lambda number: run(family.router, [*common, "--seed", seed + number], folder, "route.log", watch),
-           freq, clocks, folder / "placed.json", outputs, progress)
-    (folder / "placed.json").unlink(missing_ok=True)  # hundreds of megabytes
+    placed = folder / "placed.json"
+    try:
+        _route(lambda number: run(family.router, [*common, "--seed", seed + number], folder, "route.log", watch),
+               freq, clocks, placed, outputs, progress)
+    finally:
+        placed.unlink(missing_ok=True)  # hundreds of megabytes
     return json.loads(outputs[0].read_text())
 
 

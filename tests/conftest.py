@@ -11,8 +11,7 @@ def shared():
     folder = Path(__file__).resolve().parents[2] / "shared"
     if not folder.is_dir():
         # `make test` must pass in a stranger's clone. Where the project is developed, and in CI, the folder is there.
-        pytest.skip(f"needs the models in {folder}, which is not there: they are not the project's to pass on, so the "
-                    "repository has none of them")
+        pytest.skip(f"the models in {folder} are not here, and not the project's to pass on: its repository has none")
     return folder
 
 

@@ -6,8 +6,6 @@ import pytest
 
 __all__ = ["icarus_only"]
 
-# Without Icarus go the vendors' models with unknown values, which Verilator does not have, and the second run of
-# benches that Verilator runs as well. CI installs it.
-icarus_only = pytest.mark.skipif(
-    shutil.which("iverilog") is None,
-    reason="needs Icarus Verilog, which pip does not have and `make test` must do without: `apt-get install iverilog`")
+# Pip does not have Icarus, and `make test` must do without; CI installs it. What goes: the vendors' models with unknown
+# values, which Verilator does not have, and the second run of benches that Verilator runs as well.
+icarus_only = pytest.mark.skipif(shutil.which("iverilog") is None, reason="no Icarus here: apt-get install iverilog")

@@ -99,6 +99,7 @@ def test_a_router_that_cannot_meet_the_clock_is_stopped(native, tmp_path):
         exec sleep 60""")
     with pytest.raises(RouterStuckError, match="with 0 wires in use twice and 4 connections late.* a lower clock"):
         place_and_route(Part("ecp5", ()), tmp_path, freq=50, options=(RIPUP,))
+    assert not (tmp_path / "placed.json").exists()
 
 
 @pytest.mark.parametrize("clocks, ends", [

@@ -16,18 +16,12 @@ _CONTROLS = ("AHOLD", "CHOLD", "DHOLD", "IRSTTOP", "IRSTBOT", "ORSTTOP", "ORSTBO
              "ADDSUBBOT", "OHOLDTOP", "OHOLDBOT", "CI", "ACCUMCI", "SIGNEXTIN")
 
 
-def _extended(factor):
-    """As the 16 bits of a factor of the block."""
-    return Cat(factor, factor[-1].replicate(16 - len(factor)))
-
-
 class Ice40Cells:
     """Cells of an iCE40."""
 
     def get_multiplier(self, multiplier):
-        """One SB_MAC16 for two products of bytes, which share the hold of b, or for the one of Winograd's sums.
-
-        The output register of the former is behind the adder, which adds 0. Other multipliers are left to yosys.
+        """One SB_MAC16 for two products of bytes, which share the hold of b, or for the one of Winograd's sums; other
+        multipliers are left to yosys.
         """
         match multiplier.width, multiplier.products, multiplier.held:
             case 8, 2, _:
@@ -36,32 +30,36 @@ class Ice40Cells:
                 return self._sixteen_bits(multiplier)
         return None
 
-    def _sixteen_bits(self, multiplier):
-        m = Module()
-        registers = ("A_REG", "B_REG", "TOP_8x8_MULT_REG", "BOT_8x8_MULT_REG", "PIPELINE_16x16_MULT_REG1",
-                     "PIPELINE_16x16_MULT_REG2")
-        m.submodules.dsp = Instance(
-            "SB_MAC16", **{f"p_{name}": Const(1, 1) for name in (*registers, "A_SIGNED", "B_SIGNED")},
-            **{f"p_{half}OUTPUT_SELECT": Const(_PRODUCT, 2) for half in ("TOP", "BOT")},
-            **{f"i_{name}": Const(0) for name in _CONTROLS}, i_BHOLD=Const(0),
-            i_CLK=ClockSignal(), i_CE=Const(1), i_C=Const(0, 16), i_D=Const(0, 16),
-            i_A=_extended(multiplier.a[0]), i_B=_extended(multiplier.b[0]), o_O=(product := Signal(32)))
-        m.d.comb += Cat(multiplier.product).eq(product)
-        return m
-
     def _two_bytes(self, multiplier):
-        m = Module()
-        halves = {f"p_{half}{name}": value for half in ("TOP", "BOT") for name, value in (
+        """Registers: input, the products', and the adder's, which adds 0."""
+        halves = {f"{half}{name}": value for half in ("TOP", "BOT") for name, value in (
             ("_8x8_MULT_REG", Const(1, 1)), ("OUTPUT_SELECT", Const(_REGISTERED, 2)),
             ("ADDSUB_LOWERINPUT", Const(_ADDER_OF_PRODUCT, 2)), ("ADDSUB_UPPERINPUT", Const(_ADDER_OF_C, 1)),
             ("ADDSUB_CARRYSELECT", Const(0, 2)))}
+        return self._block(multiplier, MODE_8x8=Const(1, 1), **halves)
+
+    def _sixteen_bits(self, multiplier):
+        """Registers: input, those of the four products of bytes, and that of their sum."""
+        registers = ("TOP_8x8_MULT_REG", "BOT_8x8_MULT_REG", "PIPELINE_16x16_MULT_REG1", "PIPELINE_16x16_MULT_REG2")
+        return self._block(multiplier, TOPOUTPUT_SELECT=Const(_PRODUCT, 2), BOTOUTPUT_SELECT=Const(_PRODUCT, 2),
+                           **dict.fromkeys(registers, Const(1, 1)))
+
+    def _block(self, multiplier, **parameters):
+        """A module with an SB_MAC16 that takes the factors, signed, and gives the products."""
+        def factors(port):
+            value = Cat(port)  # of two products 16 bits, of one extended to that
+            return Cat(value, value[-1].replicate(16 - len(value)))
+
+        m = Module()
         m.submodules.dsp = Instance(
-            "SB_MAC16", **halves,
-            **{f"p_{name}": Const(1, 1) for name in ("A_REG", "B_REG", "MODE_8x8", "A_SIGNED", "B_SIGNED")},
+            "SB_MAC16",
+            **{f"p_{name}": value for name, value in parameters.items()},
+            **{f"p_{name}": Const(1, 1) for name in ("A_REG", "B_REG", "A_SIGNED", "B_SIGNED")},
             **{f"i_{name}": Const(0) for name in _CONTROLS},
             i_CLK=ClockSignal(), i_CE=Const(1), i_C=Const(0, 16), i_D=Const(0, 16),
             i_BHOLD=~multiplier.load if multiplier.held else Const(0),
-            i_A=Cat(multiplier.a), i_B=Cat(multiplier.b), o_O=Cat(multiplier.product))
+            i_A=factors(multiplier.a), i_B=factors(multiplier.b),
+            o_O=Cat(multiplier.product, Signal(32 - len(Cat(multiplier.product)))))
         return m
 
     def get_row_pair(self, pair):
