@@ -151,7 +151,7 @@ def constraints(board):
 
 
 def _files(board, top):
-    return board.platform().prepare(top, TOP).files
+    return board.platform().prepare(top, TOP, emit_src=False).files
 
 
 def _constraints(board, files):
