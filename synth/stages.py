@@ -136,8 +136,8 @@ def synthesise(verilog, top, part, folder, *, rtlil="", options="", progress=Non
         rewrite = "techmap -map techmap.v; opt_expr; clean; "
     # What nextpnr makes of a netlist depends on its source lines, too, which hold where the tools and we are installed.
     # Older nextpnr, such as Debian's, do not know the cells that tell which module a cell comes from.
-    script = (f"read_verilog -sv top.v; read_rtlil top.il; {command} -top {top}; {rewrite}attrmap -remove src; "
-              "write_json modules.netlist.json; delete */t:$scopeinfo; write_json top.json")
+    script = (f"read_verilog -sv top.v; read_rtlil top.il; {command} -top {top}; {rewrite}setattr -unset src =*; "
+              "setattr -mod -unset src =*; write_json modules.netlist.json; delete */t:$scopeinfo; write_json top.json")
     run("yosys", ["-p", script], folder, "synthesis.log", progress)
     return folder / "modules.netlist.json"
 

@@ -34,6 +34,7 @@ def test_a_design_becomes_a_bitstream(family, tmp_path):
     lines = []
     netlist = synthesise(DESIGN, "top", part, tmp_path, progress=lines.append)
     assert netlist.is_file() and lines
+    assert '"src"' not in (tmp_path / "top.json").read_text()  # hence the same in every folder
     report = place_and_route(part, tmp_path, freq=20, constraints=constraints)
     assert report["utilization"][multiplier]["used"] == used
     assert all(clock["achieved"] > 20 for clock in report["fmax"].values())

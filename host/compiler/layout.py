@@ -110,7 +110,7 @@ class Layout:
 
 def image_shape(shape):
     """(height, width, channels) under which a tensor of that shape is stored."""
-    shape = (1, *shape) if len(shape) < 2 else shape
+    shape = (1,) * (2 - len(shape)) + tuple(shape)
     return int(np.prod(shape[:-2])), shape[-2], shape[-1]
 
 
