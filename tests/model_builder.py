@@ -82,11 +82,13 @@ def serialise(result):
 
 
 def one_operator(kind, inputs, output, options=None):
-    """Bytes of a model of a single operator; its inputs that are no constants are the model's."""
-    tensors = [*(spec for spec in inputs if spec is not None), output]
+    """Bytes of a model of a single operator with an output or a list; inputs that are no constants are the model's."""
+    outputs = output if isinstance(output, list) else [output]
+    tensors = [*(spec for spec in inputs if spec is not None), *outputs]
     numbers, place = [], 0
     for spec in inputs:
         numbers.append(-1 if spec is None else place)
         place += spec is not None
-    free = [index for index, spec in enumerate(tensors[:-1]) if spec.data is None]
-    return serialise(model(tensors, [(kind, numbers, [place], options)], free, [place]))
+    free = [index for index, spec in enumerate(tensors[:place]) if spec.data is None]
+    sinks = list(range(place, len(tensors)))
+    return serialise(model(tensors, [(kind, numbers, sinks, options)], free, sinks))

@@ -5,7 +5,7 @@ The compiler gives the chip what it can; the rest runs here, and what the chip c
 
 import numpy as np
 
-from . import activation, convolution, elementwise, movement, pooling
+from . import activation, convolution, elementwise, movement, normalisation, pooling, resize
 from .checks import check
 from .node import Node
 from .softmax import softmax
@@ -13,38 +13,61 @@ from .softmax import softmax
 __all__ = ["SUPPORTED", "check", "evaluate"]
 
 _FUNCTIONS = {
+    "ABS": activation.abs_,
     "ADD": elementwise.add,
     "AVERAGE_POOL_2D": pooling.average_pool_2d,
+    "BATCH_MATMUL": convolution.batch_matmul,
+    "BATCH_TO_SPACE_ND": movement.batch_to_space_nd,
+    "BROADCAST_TO": movement.broadcast_to,
     "CONCATENATION": movement.concatenation,
     "CONV_2D": convolution.conv_2d,
     "DEPTHWISE_CONV_2D": convolution.depthwise_conv_2d,
+    "DEPTH_TO_SPACE": movement.depth_to_space,
     "DEQUANTIZE": activation.dequantize,
+    "ELU": activation.elu,
     "EXP": activation.exp,
     "EXPAND_DIMS": movement.reshape,
     "FULLY_CONNECTED": convolution.fully_connected,
+    "GATHER": movement.gather,
     "HARD_SWISH": activation.hard_swish,
+    "L2_NORMALIZATION": normalisation.l2_normalization,
     "LEAKY_RELU": activation.leaky_relu,
     "LOGISTIC": activation.logistic,
     "MAXIMUM": elementwise.maximum,
     "MAX_POOL_2D": pooling.max_pool_2d,
     "MEAN": pooling.mean,
     "MINIMUM": elementwise.minimum,
+    "MIRROR_PAD": movement.mirror_pad,
     "MUL": elementwise.mul,
+    "PACK": movement.pack,
     "PAD": movement.pad,
     "PADV2": movement.pad,
+    "PRELU": elementwise.prelu,
     "QUANTIZE": activation.quantize,
+    "REDUCE_MAX": pooling.reduce_max,
+    "REDUCE_MIN": pooling.reduce_min,
     "RELU": activation.relu,
     "RELU6": activation.relu6,
     "RESHAPE": movement.reshape,
-    "RESIZE_NEAREST_NEIGHBOR": movement.resize_nearest_neighbor,
+    "RESIZE_BILINEAR": resize.resize_bilinear,
+    "RESIZE_NEAREST_NEIGHBOR": resize.resize_nearest_neighbor,
+    "RSQRT": activation.rsqrt,
+    "SLICE": movement.slice_,
     "SOFTMAX": softmax,
+    "SPACE_TO_BATCH_ND": movement.space_to_batch_nd,
+    "SPACE_TO_DEPTH": movement.space_to_depth,
+    "SPLIT": movement.split,
+    "SPLIT_V": movement.split_v,
+    "SQUARED_DIFFERENCE": elementwise.squared_difference,
     "SQUEEZE": movement.reshape,
     "STRIDED_SLICE": movement.strided_slice,
     "SUB": elementwise.sub,
     "SUM": pooling.sum_,
     "TANH": activation.tanh,
+    "TILE": movement.tile,
     "TRANSPOSE": movement.transpose,
     "TRANSPOSE_CONV": convolution.transpose_conv,
+    "UNPACK": movement.unpack,
 }
 
 #: Kinds of operators that `evaluate` knows.
@@ -63,11 +86,12 @@ def evaluate(graph, operator, values):
 
     Returns
     -------
-    list of arrays, one for each output of the operator
+    list of arrays, one for each output of the operator, in its order
     """
     tensors = [graph.tensors[index] if index >= 0 else None for index in operator.inputs]
     arrays = [None if tensor is None else values[tensor.index] if tensor.data is None else tensor.data
               for tensor in tensors]
-    output = graph.tensors[operator.outputs[0]]
-    result = _FUNCTIONS[operator.kind](Node(operator.options, tensors, output), *arrays)
-    return [np.asarray(result).astype(output.dtype)]
+    outputs = [graph.tensors[index] for index in operator.outputs]
+    results = _FUNCTIONS[operator.kind](Node(operator.options, tensors, outputs), *arrays)
+    results = results if isinstance(results, list) else [results]
+    return [np.asarray(result).astype(output.dtype) for result, output in zip(results, outputs, strict=True)]

@@ -1,13 +1,19 @@
 """Operators on single elements: activation functions and changes of quantisation. They take an input of any shape."""
 
+import math
+
 import numpy as np
 from systolith.sim.arithmetic import INT32_MAX, quantise_multiplier, rdbpot, requantise, round_half_away
 
 from ..graph import activation_range
 from ..quantisation import rescale_factor
-from .fixed_point import exponential, quotient, reciprocal
+from .fixed_point import exponential, inverse_root, quotient, reciprocal
 
-__all__ = ["dequantize", "exp", "hard_swish", "leaky_relu", "logistic", "quantize", "relu", "relu6", "tanh"]
+__all__ = ["abs_", "dequantize", "elu", "exp", "hard_swish", "leaky_relu", "logistic", "quantize", "relu", "relu6",
+           "rsqrt", "rsqrt_factor", "tanh"]
+
+#: RSQRT's roots have this many bits below the point.
+_ROOT_FRACTION = 20
 
 
 def _float_ratio(node):
@@ -28,6 +34,11 @@ def quantize(node, x):
 def dequantize(node, x):
     """To float."""
     return node.inputs[0].scale[0] * node.centred(0, x).astype(np.float32)
+
+
+def abs_(node, x):
+    """x without its sign."""
+    return node.finish(np.abs(node.centred(0, x)), rescale_factor(node.inputs[0], node.output))
 
 
 def relu(node, x):
@@ -118,3 +129,28 @@ def tanh(node, x):
 def exp(node, x):
     """e**x."""
     return _by_function(node, x, np.exp)
+
+
+def elu(node, x):
+    """x where it is positive, else e**x - 1."""
+    def function(v):
+        # The reference's exponential is exact to float32's last bit, numpy's is not.
+        power = np.exp(np.minimum(v, 0).astype(np.float64)).astype(np.float32)
+        return np.where(v < 0, power - np.float32(1), v)
+
+    return _by_function(node, x, function)
+
+
+def rsqrt_factor(source, sink):
+    """From the inverse root of units of tensor `source` to units of `sink`."""
+    return 1 / (math.sqrt(float(source.scale[0])) * float(sink.scale[0]))
+
+
+def rsqrt(node, x):
+    """1 / sqrt(x). The greatest output for 0, and for negative x, where the reference refuses to compute."""
+    values = node.centred(0, x)
+    root, shift = inverse_root(values)
+    root = requantise(1, root, shift + _ROOT_FRACTION)
+    multiplier, shift = quantise_multiplier(rsqrt_factor(node.inputs[0], node.output))
+    result = requantise(root, multiplier, shift - _ROOT_FRACTION) + node.output.zero_point[0]
+    return np.where(values > 0, node.clamp(result), 127)

@@ -1,11 +1,11 @@
-"""Operators that contract with weights."""
+"""Operators that contract: with weights, or one tensor with another."""
 
 import numpy as np
 
 from ..graph import window
 from ..quantisation import convolution_factors, fully_connected_factors
 
-__all__ = ["conv_2d", "depthwise_conv_2d", "fully_connected", "transpose_conv"]
+__all__ = ["batch_matmul", "conv_2d", "depthwise_conv_2d", "fully_connected", "transpose_conv"]
 
 # Products are summed in float64, which is exact below 2**53 and has the fast matrix product.
 
@@ -39,6 +39,14 @@ def fully_connected(node, x, weights, bias=None):
         accumulated += bias
     factors = fully_connected_factors(node.inputs[0], node.inputs[1], node.output)
     return node.finish(accumulated, factors).reshape(node.output.shape)
+
+
+def batch_matmul(node, a, b):
+    """Products of matrices, the last two dimensions; the dimensions before them broadcast."""
+    a, b = node.centred(0, a).astype(np.float64), node.centred(1, b).astype(np.float64)
+    a = a.swapaxes(-1, -2) if node.options["adj_x"] else a
+    b = b.swapaxes(-1, -2) if node.options["adj_y"] else b
+    return node.finish((a @ b).astype(np.int64), fully_connected_factors(*node.inputs, node.output))
 
 
 def transpose_conv(node, _shape, weights, x, bias=None):

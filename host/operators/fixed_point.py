@@ -1,20 +1,22 @@
-"""Exponential and quotients in fixed point, of which SOFTMAX, LOGISTIC and TANH are made.
+"""Exponential, quotients and inverse root in fixed point: SOFTMAX, LOGISTIC, TANH, RSQRT and L2_NORMALIZATION.
 
 Numbers are named by their format: Qi.f has i integer bits and f fraction bits beside the sign, together 31.
 
 Source of the idea: gemmlowp's `exp_on_negative_values`, `one_over_one_plus_x_for_x_in_0_1` and
-`one_minus_x_over_one_plus_x_for_x_in_0_1`, whose results these reproduce bit for bit.
+`one_minus_x_over_one_plus_x_for_x_in_0_1`, and TensorFlow Lite's `GetInvSqrtQuantizedMultiplierExp`, whose results
+these reproduce bit for bit.
 """
 
 import numpy as np
-from systolith.sim.arithmetic import INT32_MAX, INT32_MIN, rdbpot, srdhm
+from systolith.sim.arithmetic import INT32_MAX, INT32_MIN, rdbpot, srdhm, wrap32
 
-__all__ = ["exponential", "quotient", "reciprocal"]
+__all__ = ["exponential", "inverse_root", "quotient", "reciprocal"]
 
 #: e**-(2**k) in Q0.31.
 _POWERS = ((-2, 1672461947), (-1, 1302514674), (0, 790015084), (1, 290630308), (2, 39332535), (3, 720401), (4, 242))
 _EXP_MINUS_EIGHTH = 1895147668
 _THIRD = 715827883
+_HALF_ROOT_TWO = 1518500250
 
 
 def _saturate32(x):
@@ -57,3 +59,30 @@ def reciprocal(a):
 def quotient(a):
     """(1 - a) / (1 + a) for a in [0, 1), both Q0.31."""
     return _saturate32((_twice_reciprocal(a) - (1 << 29)) << 2)
+
+
+def inverse_root(a):
+    """1 / sqrt(a), by five steps of Newton and Raphson.
+
+    Parameters
+    ----------
+    a : array of int32
+        What is less than 1 counts as 1.
+
+    Returns
+    -------
+    (multiplier, shift) : arrays of int64, as `requantise` takes them
+    """
+    a = np.asarray(a, np.int64)
+    great = a >= 1 << 29
+    scaled = np.where(great, a >> 2, np.maximum(a, 2))
+    pairs = (31 - np.frexp(scaled)[1].astype(np.int64)) // 2 - 1
+    shift = 11 + great - pairs
+    # Q3.28 from here on; the input lies between 1/4 and 1.
+    half = rdbpot((scaled << 2 * pairs) >> 1, 1)
+    x = np.int64(1 << 28)
+    for _ in range(5):
+        cube = _saturate32(srdhm(srdhm(x, x), x) << 6)
+        x = _saturate32((srdhm(3 << 27, x) - srdhm(half, cube)) << 3)
+    multiplier = wrap32(srdhm(x, _HALF_ROOT_TWO) << np.maximum(-shift, 0))
+    return np.where(a <= 1, INT32_MAX, multiplier), np.where(a <= 1, 0, -np.maximum(shift, 0))

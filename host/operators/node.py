@@ -18,11 +18,17 @@ class Node:
     -------
     options : dict, as in `Operator`
     inputs : list of Tensor, None where an optional input is absent
-    output : Tensor
+    outputs : list of Tensor
+    output : Tensor, the first output, which is the only one of most operators
     """
     options: dict
     inputs: list[Tensor | None]
-    output: Tensor
+    outputs: list[Tensor]
+
+    @property
+    def output(self):
+        """The first output."""
+        return self.outputs[0]
 
     def zero(self, index):
         """Zero point of an input."""

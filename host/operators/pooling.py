@@ -1,11 +1,11 @@
-"""Operators that reduce: pooling over windows, sums and means over dimensions."""
+"""Operators that reduce: pooling over windows; sums, means and extremes over dimensions."""
 
 import numpy as np
 from systolith.sim.arithmetic import quantise_multiplier, requantise
 
 from ..quantisation import rescale_factor
 
-__all__ = ["average_pool_2d", "max_pool_2d", "mean", "sum_"]
+__all__ = ["average_pool_2d", "max_pool_2d", "mean", "reduce_max", "reduce_min", "sum_"]
 
 
 def _kernel(node):
@@ -24,9 +24,23 @@ def max_pool_2d(node, x):
     return node.clamp(np.maximum.reduce([seen for *_, seen in node.taps(x.astype(np.int64), _kernel(node), -128)]))
 
 
+def _reduction(node, x, axes):
+    """Over which dimensions, and whether they stay, with size 1."""
+    return {"axis": tuple({int(axis) % x.ndim for axis in axes.reshape(-1)}), "keepdims": node.options["keep_dims"]}
+
+
+def reduce_max(node, x, axes):
+    """Greatest element over dimensions."""
+    return x.max(**_reduction(node, x, axes))
+
+
+def reduce_min(node, x, axes):
+    """Least element over dimensions."""
+    return x.min(**_reduction(node, x, axes))
+
+
 def _sum(node, x, axes):
-    axes = tuple({int(axis) % x.ndim for axis in axes.reshape(-1)})
-    total = node.centred(0, x).sum(axis=axes, keepdims=node.options.get("keep_dims", False))
+    total = node.centred(0, x).sum(**_reduction(node, x, axes))
     return total, x.size // max(1, total.size)
 
 
