@@ -12,6 +12,7 @@ import numpy as np
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from . import operators
+from .constant_folding import FOLDABLE, fold
 from .graph import Graph, ModelError, Operator, Tensor
 
 __all__ = ["load", "parse"]
@@ -92,11 +93,18 @@ def _graph(model, name):
     for index, table in enumerate(_list(subgraph.operators)):
         kind = _kind(model, index, table)
         where = f"operator {index} ({kind})"
-        graph.operators.append(Operator(index, kind, numbers(f"the inputs of {where}", table.inputs, -1),
-                                        numbers(f"the outputs of {where}", table.outputs), _options(table, where)))
+        operator = Operator(index, kind, numbers(f"the inputs of {where}", table.inputs, -1),
+                            numbers(f"the outputs of {where}", table.outputs), _options(table, where))
+        try:
+            if not fold(graph, operator):
+                graph.operators.append(operator)
+        except ModelError as error:
+            raise ModelError(f"{where} {error}") from None
     if not graph.operators:
         raise ModelError("has no operators")
     _check(graph)
+    for index, operator in enumerate(graph.operators):
+        operator.index = index
     return graph
 
 
@@ -115,7 +123,8 @@ def _tensor(model, index, table):
     # Converters mark the batch as unknown but size the graph for one: only other unknown dimensions are dynamic.
     unknown = [axis for axis, size in enumerate(_list(table.shapeSignature)) if size < 0 and axis > 0]
     if unknown or any(size < 1 for size in shape) or math.prod(shape) >= 1 << 31:
-        raise ModelError(f"{where} has the dynamic or empty shape {list(shape)}, expected fixed sizes")
+        raise ModelError(f"{where} has the dynamic or empty shape {list(shape)}, expected fixed sizes: "
+                         "convert the model with its batch and all other sizes given")
     if not 0 <= table.buffer < len(model.buffers):
         raise ModelError(f"{where} has buffer {table.buffer}, expected one of {len(model.buffers)}")
     content = model.buffers[table.buffer].data
@@ -158,7 +167,7 @@ def _kind(model, index, table):
     kind = _KINDS.get(max(code.builtinCode, code.deprecatedBuiltinCode), "unknown")
     if kind == "CUSTOM":
         kind = f"custom {(code.customCode or b'').decode(errors='replace')}"
-    if kind not in operators.SUPPORTED:
+    if kind not in operators.SUPPORTED | FOLDABLE:
         raise ModelError(f"operator {index} is {kind}, expected one of {', '.join(sorted(operators.SUPPORTED))}")
     return kind
 
@@ -193,6 +202,8 @@ def _check(graph):
             raise ModelError(f"{where} writes a tensor that already has a value")
         known.update(operator.outputs)
         _check_types(graph, operator, constants, where)
+        if operator.kind not in operators.SUPPORTED:
+            raise ModelError(f"{where} is supported only where its inputs are integer constants or shapes")
         try:
             operators.check(graph, operator)
         except ModelError as error:
