@@ -1,5 +1,6 @@
 """Compares an inference with the reference of the model's own framework, operator by operator."""
 
+import weakref
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
@@ -32,6 +33,7 @@ class ExactCheck:
         self._inputs = 0
         # The interpreter ends its process on models that it cannot hold: not this one.
         self._pool = ProcessPoolExecutor(1, get_context("spawn"))
+        weakref.finalize(self, self._pool.shutdown)  # left to itself it may race with the end of this process
         self.mismatches = []
 
     def compare(self, inputs, dumped, outputs):

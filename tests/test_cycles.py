@@ -21,6 +21,7 @@ from systolith.sim.cycles import CycleModel, CycleModelError
 from systolith.sim.cycles.activity import Activity
 from systolith.sim.random_program import random_program
 from systolith.sim.verilator import VerilatorDevice
+from test_moves import NETWORKS
 from test_top import SMALL, simulate
 
 NANO, PICO, EDGE = (PRESETS[name] for name in ("nano", "pico", "edge"))
@@ -216,6 +217,13 @@ def test_equals_the_chip_on_digits(chip, digits, config):
 
 def test_equals_the_chip_on_single_operators(chip, shared):
     assert sum(check_model(chip(NANO), path) for path in sorted((shared / "ops").glob("*.tflite"))) > 15
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_equals_the_chip_on_moves(chip, name, tmp_path):
+    network, output, _ = NETWORKS[name]()
+    (tmp_path / "network.tflite").write_bytes(network.serialise(output))
+    assert check_model(chip(NANO), tmp_path / "network.tflite") == 1
 
 
 @slow

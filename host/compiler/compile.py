@@ -9,6 +9,7 @@ from systolith.host.program import LayerInfo, Program, Step
 from systolith.rtl.isa import Unit
 
 from .builder import Builder, CapacityError
+from .fuse_padding import fuse_padding
 from .layout import PlanError, image_shape
 from .lower import OnHost, lower
 from .place import place
@@ -40,6 +41,7 @@ def compile_graph(graph, config, dump=False, transfers=False):
     ModelError
         If it has an operator that neither chip nor host can execute.
     """
+    graph = fuse_padding(graph)
     layers, reasons = _choose(graph, config)
     for operator in graph.operators:
         if operator.index in reasons and operator.kind not in SUPPORTED:

@@ -15,7 +15,9 @@ from systolith.sim.arithmetic import quantise_multiplier, requantise
 
 from .layer import Layer, Padding, Quantisation
 from .layout import image_shape
+from .lower_move import broadcast, concatenation, picked
 from .matrix import MatrixLayer, TableLayer
+from .move import BroadcastLayer, MoveLayer
 from .vector import DepthwiseLayer, ElementwiseLayer, PoolLayer
 from .window import Geometry
 
@@ -51,7 +53,7 @@ def lower(graph, operator, config):
     if any(t.dtype != np.int8 for t in tensors if t.data is None):
         raise OnHost("its tensors are not int8")
     x, y = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
-    if x.data is not None:
+    if x.data is not None and operator.kind not in _BINARY:
         raise OnHost("its first input is a constant")
     layer = (_LOWER.get(operator.kind) or _table)(graph, operator, config, x, y)
     layer.name, layer.kind, layer.target = y.name, operator.kind, y.index
@@ -161,8 +163,9 @@ def _average_pool(graph, operator, config, x, y):
 def _mean(graph, operator, config, x, y):
     _need_vector(config)
     axes = {int(a) % len(x.shape) for a in np.atleast_1d(graph.tensors[operator.inputs[1]].data)}
-    _need(len(x.shape) == 4 and x.shape[0] == 1 and axes == {1, 2}, "it is no mean over the pixels of one image")
-    _, *kernel, channels = x.shape
+    wanted = {axis for axis, size in enumerate(x.shape[:-1]) if size > 1}
+    _need(wanted <= axes and len(x.shape) - 1 not in axes, "it is no mean over all pixels")
+    *kernel, channels = image_shape(x.shape)
     count = int(np.prod(kernel))
     multiplier, shift = (int(v) for v in quantise_multiplier(rescale_factor(x, y)))
     # The division by the count is in the multiplier, as in the reference.
@@ -199,10 +202,14 @@ def _max_pool(graph, operator, config, x, y):
 
 
 def _elementwise(graph, operator, config, x, y):
-    _need_vector(config)
     b = graph.tensors[operator.inputs[1]]
-    _need(b.data is None, "its second input is a constant")
-    _need(x.shape == b.shape == y.shape, "its inputs have different shapes")
+    varying = [t for t in (x, b) if t.data is None]
+    if len(varying) == 1:
+        _need(x.data is None or x.data.size == 1, "its first input is a constant of several elements")
+        _need(b.data is None or b.data.size == 1, "its second input is a constant of several elements")
+        return _table(graph, operator, config, varying[0], y)
+    _need_vector(config)
+    _need(varying and operator.kind in _ELEMENTWISE, "the chip has no unit for it")
     low, high = activation_range(operator.options.get("activation", "NONE"), y.scale[0], y.zero_point[0])
     function, rescale = _ELEMENTWISE[operator.kind]
     registers = dict(minimum=low, maximum=high)
@@ -212,8 +219,42 @@ def _elementwise(graph, operator, config, x, y):
             multiplier, shift = quantise_multiplier(factor)
             _need(shift <= 30, "a rescaling factor is 2**30 or more")
             registers |= {f"multiplier_{name}": multiplier, f"shift_{name}": shift}
-    return ElementwiseLayer("", "", Unit.VECTOR, [x.index, b.index], -1, 0, {x.index: Padding(), b.index: Padding()},
-                            function=function, registers=registers)
+
+    def layer(sources):
+        return ElementwiseLayer("", "", Unit.VECTOR, sources, y.index, 0, {source: Padding() for source in sources},
+                                function=function, registers=registers)
+
+    if x.shape == b.shape == y.shape:
+        return layer([x.index, b.index])
+    _need(y.shape in (x.shape, b.shape), "it broadcasts both inputs")
+    small = b if x.shape == y.shape else x
+    move = broadcast(small.index, small.shape, y.shape)
+    _need(move is not None, "it broadcasts an input over the channels, or over several images")
+    # The repeated operand is where the result will be.
+    inner = layer([y.index if t is small else t.index for t in (x, b)])
+    return BroadcastLayer("", "", Unit.VECTOR, [x.index, b.index], -1, 0, {x.index: Padding(), b.index: Padding()},
+                          moves=[move], inner=inner)
+
+
+def _moves(sources, moves):
+    """The layer that executes some moves."""
+    return MoveLayer("", "", Unit.VECTOR, sources, -1, 0, {source: Padding() for source in sources}, moves=moves)
+
+
+def _concatenation(graph, operator, config, x, y):
+    _need_vector(config)
+    tensors = [graph.tensors[index] for index in operator.inputs]
+    _need(all(t.data is None for t in tensors), "one of its inputs is a constant")
+    moves = concatenation([t.shape for t in tensors], operator.inputs, operator.options["axis"])
+    _need(moves is not None, "its inputs are no single images")
+    return _moves(list(dict.fromkeys(operator.inputs)), moves)
+
+
+def _picked(graph, operator, config, x, y):
+    _need_vector(config)
+    moves = picked(graph, operator, x, y)
+    _need(moves is not None, "it takes more moves than pay")
+    return _moves([x.index], moves)
 
 
 def _table(graph, operator, config, x, y):
@@ -228,7 +269,8 @@ def _reshape(graph, operator, config, x, y):
     return Layer("", "", None, [x.index], -1, 0, {x.index: Padding()})
 
 
-_UNARY = frozenset({"RELU", "RELU6", "RELU_N1_TO_1", "LOGISTIC", "TANH", "LEAKY_RELU", "HARD_SWISH", "EXP", "QUANTIZE"})
+_UNARY = frozenset({"ABS", "ELU", "EXP", "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "QUANTIZE", "RELU", "RELU6",
+                    "RELU_N1_TO_1", "RSQRT", "TANH"})
 
 _ELEMENTWISE = {
     "ADD": (Function.ADD, (add_factors, ("a", "b", "out"))),
@@ -236,6 +278,13 @@ _ELEMENTWISE = {
     "MUL": (Function.MULTIPLY, (multiply_factor, ("out",))),
     "MAXIMUM": (Function.MAXIMUM, None),
 }
+
+#: Of two inputs; with one of them a constant number a function of the other, for the table.
+_BINARY = frozenset({*_ELEMENTWISE, "MINIMUM", "SQUARED_DIFFERENCE"})
+
+#: Each element of the output is one of the input's.
+_PICKED = frozenset({"BATCH_TO_SPACE_ND", "BROADCAST_TO", "DEPTH_TO_SPACE", "GATHER", "RESIZE_NEAREST_NEIGHBOR",
+                     "SLICE", "SPACE_TO_DEPTH", "STRIDED_SLICE", "TILE", "TRANSPOSE"})
 
 _LOWER = {
     "CONV_2D": _conv,
@@ -247,5 +296,7 @@ _LOWER = {
     "RESHAPE": _reshape,
     "SQUEEZE": _reshape,
     "EXPAND_DIMS": _reshape,
-    **dict.fromkeys(_ELEMENTWISE, _elementwise),
+    "CONCATENATION": _concatenation,
+    **dict.fromkeys(_BINARY, _elementwise),
+    **dict.fromkeys(_PICKED, _picked),
 }

@@ -1,0 +1,156 @@
+"""Layers of the vector unit that only move elements: the maximum of a single element is a copy."""
+
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+from systolith.rtl.isa import Function, Unit
+
+from .box import Box
+from .layer import Extent, Layer, Piece, chunks
+
+__all__ = ["BroadcastLayer", "Move", "MoveLayer"]
+
+#: Pieces of a layer are cut so that a later layer can start on the first: about this many cycles each.
+_PIECE_CYCLES = 512
+
+
+@dataclass(frozen=True)
+class Move:
+    """Element (y, x, c) of a grid goes from one tensor to another.
+
+    Members
+    -------
+    source : int, tensor number
+    count : (height, width, channels) of the grid
+    take, put : where its elements are in the source and go to in the target: (first, step) for each axis; a step of 0
+        takes one element again and again
+    """
+    source: int
+    count: tuple
+    take: tuple = ((0, 1),) * 3
+    put: tuple = ((0, 1),) * 3
+
+    def into(self, box):
+        """What of it goes into a box of the target, or None."""
+        count, take, put = [], [], []
+        for size, (source, step), (target, stride), (low, high) in zip(self.count, self.take, self.put, box):
+            first, last = (max(0, -(-(edge - target) // stride)) for edge in (low, high))
+            if first >= min(last, size):
+                return None
+            count.append(min(last, size) - first)
+            take.append((source + first * step, step))
+            put.append((target + first * stride, stride))
+        return replace(self, count=tuple(count), take=tuple(take), put=tuple(put))
+
+    def box(self, places):
+        """The smallest box around the elements at `take` or at `put`."""
+        return Box(*((first, first + (size - 1) * step + 1) for size, (first, step) in zip(self.count, places)))
+
+    def relative(self, source, target):
+        """The same move where only those boxes of source and target are stored."""
+        def less(places, box):
+            return tuple((first - low, step) for (first, step), (low, _) in zip(places, box))
+        return replace(self, take=less(self.take, source), put=less(self.put, target))
+
+
+@dataclass
+class MoveLayer(Layer):
+    """Concatenation, slices, repetition: every element of the target is one of a source.
+
+    Members
+    -------
+    moves : list of Move
+    """
+    moves: list = field(default_factory=list)
+
+    slides = True
+
+    def needs(self, box, shapes):
+        needed = {}
+        for move in filter(None, (move.into(box) for move in self.moves)):
+            taken = move.box(move.take)
+            needed[move.source] = needed[move.source].hull(taken) if move.source in needed else taken
+        # Of a source that has no part in this box a row, as every source is stored.
+        return {source: needed.get(source) or Box((0, 1), *Box.whole(shapes[source])[1:]) for source in self.sources}
+
+    def part(self, box, held):
+        moves = filter(None, (move.into(box) for move in self.moves))
+        return replace(self, moves=[move.relative(held[move.source], box) for move in moves])
+
+    def begin(self, builder, layouts):
+        target = layouts[self.target]
+        builder.fill_padding(target)
+        return self.copies(builder, layouts)
+
+    def copies(self, builder, layouts):
+        """Pieces that emit the moves."""
+        config, target = builder.config, layouts[self.target]
+        cycles = -(-target.row_bytes // config.cols) * config.vector_beats
+        pieces = []
+        for y0, y1, _, _ in chunks(target.height, 1, max(1, _PIECE_CYCLES // cycles)):
+            needs, atoms = {}, []
+            rows = Box.whole((target.height, target.width, target.channels))._replace(rows=(y0, y1))
+            for move in filter(None, (move.into(rows) for move in self.moves)):
+                source = layouts[move.source]
+                before = needs.get(move.source, Extent(0, source.channels)).rows
+                needs[move.source] = Extent(max(before, move.box(move.take).rows[1]), source.channels)
+                atoms += [partial(self._emit, builder, source, target, move, line)
+                          for line in _lines(move, source, target, config.cols)]
+            pieces.append(Piece(needs, Extent(y1, 0), atoms))
+        return pieces
+
+    def _emit(self, builder, source, target, move, line):
+        """One move, or the part of it that is a line of vectors in each row."""
+        taken, put = move.box(move.take), move.box(move.put)
+        first, x_count, take_step, put_step, columns = line
+        span = None if columns == builder.config.cols and take_step == put_step == columns else (first, first + columns)
+        (y_in, step_in), (y_out, step_out) = move.take[0], move.put[0]
+        origin_in, origin_out = taken.channels[0] + first, put.channels[0] + first
+        builder.configure(Unit.VECTOR, y_stride=step_in * source.pitch, x_count=x_count, x_stride=take_step,
+                          tap1_count=1, tap0_count=1, out_y_stride=step_out * target.pitch, out_x_stride=put_step,
+                          minimum=-128, maximum=127)
+        reads = source.region(*taken.rows, span and (origin_in, origin_in + columns))
+        writes = target.region(*put.rows, span and (origin_out, origin_out + columns))
+        builder.vector(reads, writes, function=Function.MAXIMUM, columns=columns, y_count=move.count[0],
+                       in_address=source.address(y_in, taken.columns[0]) + origin_in,
+                       out_address=target.address(y_out, put.columns[0]) + origin_out)
+
+
+@dataclass
+class BroadcastLayer(MoveLayer):
+    """Element-wise arithmetic of which an operand is repeated first, into the place of the result.
+
+    Members
+    -------
+    inner : ElementwiseLayer, of whose two sources one is the target
+    """
+    inner: Layer = None
+
+    def needs(self, box, shapes):
+        full = {source: box for source in self.inner.sources if source != self.target}
+        return {**super().needs(box, shapes), **full}
+
+    def part(self, box, held):
+        return replace(super().part(box, held), inner=self.inner.part(box, {**held, self.target: box}))
+
+    def begin(self, builder, layouts):
+        pieces = super().begin(builder, layouts)
+        for piece in pieces:
+            piece.makes = Extent(0, 0)
+        inner = self.inner.begin(builder, layouts)
+        for piece in inner:
+            del piece.needs[self.target]
+        return pieces + inner
+
+
+def _lines(move, source, target, cols):
+    """The vectors of each row of a move: (first byte, number, step in source, step in target, bytes of each)."""
+    _, width, channels = move.count
+    (_, step_in), (_, step_out) = move.take[1], move.put[1]
+    if step_in == step_out == 1 and channels == source.channels == target.channels:
+        # A row is contiguous in both: bytes are bytes.
+        whole, rest = divmod(width * channels, cols)
+        lines = (0, whole, cols, cols, cols), (whole * cols, 1, cols, cols, rest)
+        return [line for line in lines if line[1] and line[4]]
+    return [(c, width, step_in * source.channels, step_out * target.channels, min(cols, channels - c))
+            for c in range(0, channels, cols)]
