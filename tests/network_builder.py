@@ -40,8 +40,12 @@ class Network:
     def add(self, kind, inputs, shape, options=None, **more):
         """Any operator."""
         output = self.tensor(shape, **more)
-        self._operators.append((kind, inputs, [output], options))
+        self.operator(kind, inputs, [output], options)
         return output
+
+    def operator(self, kind, inputs, outputs, options=None):
+        """Any operator whose output tensors are there."""
+        self._operators.append((kind, inputs, outputs, options))
 
     def shape(self, tensor):
         """Shape of a tensor."""

@@ -105,6 +105,36 @@ def padded():
     return network, network.convolution(y, 8, 3, 2, valid=True), 3
 
 
+def kept_padding():
+    """Padding that something else than a convolution reads, of every dimension, with zero and with a number."""
+    network = Network(9, (1, 7, 5, 12))
+    x = network.convolution(network.input, 12, 1)
+    y = pad(network, x, [[0, 0], [1, 2], [0, 3], [4, 1]])
+    fill = network.tensor((), data=np.array(-77, np.int8), zero_point=network.zero_point(x))
+    z = network.add("PADV2", [y, network.constant([[0, 0], [0, 0], [2, 1], [0, 0]]), fill], (1, 10, 11, 17),
+                    ("PadV2Options", {}), zero_point=network.zero_point(x))
+    return network, network.convolution(z, 5, 3), 4
+
+
+def parts():
+    """Channels in three parts, of which two come together again in another order; rows one by one."""
+    network = Network(10, (1, 3, 6, 24))
+    x = network.convolution(network.input, 24, 3)
+    outputs = [network.tensor((1, 3, 6, 8), zero_point=network.zero_point(x)) for _ in range(3)]
+    network.operator("SPLIT", [network.constant(3), x], outputs, ("SplitOptions", {"numSplits": 3}))
+    y = concatenation(network, outputs[:0:-1], 3)
+    rows = [network.tensor((1, 6, 16), zero_point=network.zero_point(x)) for _ in range(3)]
+    network.operator("UNPACK", [y], rows, ("UnpackOptions", {"num": 3, "axis": 1}))
+    return network, network.sum(network.sum(rows[0], rows[2]), rows[1]), 10
+
+
+def total():
+    network = Network(11, (1, 9, 8, 20))
+    x = network.convolution(network.input, 20, 3)
+    y = network.add("SUM", [x, network.constant([1, 2])], (1, 20), ("ReducerOptions", {}), scale=0.5)
+    return network, network.fully_connected(y, 4), 3
+
+
 def mean_of_a_sequence():
     network = Network(8, (1, 16, 12))
     x = network.add("RELU", [network.input], (1, 16, 12))
@@ -114,7 +144,8 @@ def mean_of_a_sequence():
 NETWORKS = {
     **{f"concatenation {axis}": lambda axis=axis: branches(axis) for axis in (1, 2, -1)},
     "slices": slices, "enlargement 2": lambda: enlargement(2, 2), "enlargement 3": lambda: enlargement(3, 1),
-    "blocks": blocks, "numbers": numbers, "padded": padded, "mean": mean_of_a_sequence,
+    "blocks": blocks, "numbers": numbers, "padded": padded,
+    "kept padding": kept_padding, "parts": parts, "total": total, "mean": mean_of_a_sequence,
     **{f"gate {kind} {first}": lambda kind=kind, first=first: gate(kind, first)
        for kind, first in (("MUL", True), ("MUL", False), ("SUB", False), ("ADD", True))},
 }

@@ -267,11 +267,15 @@ class Builder:
 
     def fill_padding(self, layout):
         """Writes a tensor's padding with the activation unit."""
+        self.fill(layout, layout.padding_runs(), layout.fill)
+
+    def fill(self, layout, runs, value):
+        """Writes runs of a tensor's storage, as `Layout.padding_runs` gives them, with one value."""
         cols, depth = self.config.cols, self.config.accumulator_depth
         region = layout.base, layout.base + layout.size
-        if layout.padded:
-            self.configure(Unit.ACTIVATION, minimum=layout.fill, maximum=layout.fill)
-        for address, size, repetitions, distance in layout.padding_runs():
+        if runs:
+            self.configure(Unit.ACTIVATION, minimum=value, maximum=value)
+        for address, size, repetitions, distance in runs:
             for start, columns, count in ((0, cols, size // cols), (size - size % cols, size % cols, 1)):
                 if not columns or not count:
                     continue

@@ -17,7 +17,7 @@ from .layer import Layer, Padding, Quantisation
 from .layout import image_shape
 from .lower_move import broadcast, concatenation, picked
 from .matrix import MatrixLayer, TableLayer
-from .move import BroadcastLayer, MoveLayer
+from .move import BroadcastLayer, Move, MoveLayer
 from .vector import DepthwiseLayer, ElementwiseLayer, PoolLayer
 from .window import Geometry
 
@@ -160,17 +160,19 @@ def _average_pool(graph, operator, config, x, y):
                      function=Function.AVERAGE, quantisation=quantisation)
 
 
-def _mean(graph, operator, config, x, y):
+def _reduce(graph, operator, config, x, y):
+    """MEAN or SUM."""
     _need_vector(config)
     axes = {int(a) % len(x.shape) for a in np.atleast_1d(graph.tensors[operator.inputs[1]].data)}
     wanted = {axis for axis, size in enumerate(x.shape[:-1]) if size > 1}
-    _need(wanted <= axes and len(x.shape) - 1 not in axes, "it is no mean over all pixels")
+    _need(wanted <= axes and len(x.shape) - 1 not in axes, "it does not go over all pixels and no channels")
     *kernel, channels = image_shape(x.shape)
     count = int(np.prod(kernel))
     multiplier, shift = (int(v) for v in quantise_multiplier(rescale_factor(x, y)))
-    # The division by the count is in the multiplier, as in the reference.
-    more = min(count.bit_length() - 1, 32, 31 + shift)
-    multiplier, shift = (multiplier << more) // count, shift - more
+    if operator.kind == "MEAN":
+        # The division by the count is in the multiplier, as in the reference.
+        more = min(count.bit_length() - 1, 32, 31 + shift)
+        multiplier, shift = (multiplier << more) // count, shift - more
     _need(-31 <= shift <= 30 and multiplier < 1 << 31, "its rescaling factor is out of the chip's range")
     same = np.ones(channels, np.int64)
     quantisation = Quantisation(-int(x.zero_point[0]) * count * same, multiplier * same, shift * same,
@@ -250,6 +252,17 @@ def _concatenation(graph, operator, config, x, y):
     return _moves(list(dict.fromkeys(operator.inputs)), moves)
 
 
+def _pad(graph, operator, config, x, y):
+    _need_vector(config)
+    amounts = graph.tensors[operator.inputs[1]].data.tolist()
+    fill = graph.tensors[operator.inputs[2]].data.item() if len(operator.inputs) > 2 else int(y.zero_point[0])
+    _need(all(size == 1 for size in y.shape[:-3]), "its output is not one image")
+    before = [0] * (3 - len(amounts)) + [first for first, _ in amounts[-3:]]
+    layer = _moves([x.index], [Move(x.index, image_shape(x.shape), put=tuple((first, 1) for first in before))])
+    layer.fill = fill
+    return layer
+
+
 def _picked(graph, operator, config, x, y):
     _need_vector(config)
     moves = picked(graph, operator, x, y)
@@ -292,11 +305,13 @@ _LOWER = {
     "FULLY_CONNECTED": _fully_connected,
     "AVERAGE_POOL_2D": _average_pool,
     "MAX_POOL_2D": _max_pool,
-    "MEAN": _mean,
+    "MEAN": _reduce,
+    "SUM": _reduce,
     "RESHAPE": _reshape,
     "SQUEEZE": _reshape,
     "EXPAND_DIMS": _reshape,
     "CONCATENATION": _concatenation,
+    **dict.fromkeys(("PAD", "PADV2"), _pad),
     **dict.fromkeys(_BINARY, _elementwise),
     **dict.fromkeys(_PICKED, _picked),
 }

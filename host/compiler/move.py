@@ -55,13 +55,15 @@ class Move:
 
 @dataclass
 class MoveLayer(Layer):
-    """Concatenation, slices, repetition: every element of the target is one of a source.
+    """Concatenation, slices, repetition: every element of the target is one of a source, or a constant.
 
     Members
     -------
     moves : list of Move
+    fill : int or None, what the elements hold that no move makes
     """
     moves: list = field(default_factory=list)
+    fill: int | None = None
 
     slides = True
 
@@ -79,6 +81,8 @@ class MoveLayer(Layer):
 
     def begin(self, builder, layouts):
         target = layouts[self.target]
+        if self.fill is not None:
+            builder.fill(target, [(target.base, target.size, 1, 0)], self.fill)
         builder.fill_padding(target)
         return self.copies(builder, layouts)
 
