@@ -91,13 +91,14 @@ class Network:
         weights = self._weights(x, (outputs, size), 0, size)
         return self.add("FULLY_CONNECTED", [x, *weights], (1, outputs), ("FullyConnectedOptions", {}))
 
-    def transpose_convolution(self, x, channels):
-        """TRANSPOSE_CONV of twice the size."""
-        _, height, width, depth = self.shape(x)
-        shape = self.constant([1, 2 * height, 2 * width, channels])
-        weights, bias = self._weights(x, (channels, 3, 3, depth), 0, 9 * depth)
-        return self.add("TRANSPOSE_CONV", [shape, weights, x, bias], (1, 2 * height, 2 * width, channels), (
-            "TransposeConvOptions", {"padding": 0, "strideH": 2, "strideW": 2}))
+    def transpose_convolution(self, x, channels, kernel=(3, 3), stride=(2, 2), valid=False):
+        """TRANSPOSE_CONV."""
+        *sizes, depth = self.shape(x)[1:]
+        image = [n * s + max(0, k - s) * valid for n, k, s in zip(sizes, kernel, stride)]
+        shape = self.constant([1, *image, channels])
+        weights, bias = self._weights(x, (channels, *kernel, depth), 0, kernel[0] * kernel[1] * depth)
+        return self.add("TRANSPOSE_CONV", [shape, weights, x, bias], (1, *image, channels), (
+            "TransposeConvOptions", {"padding": int(valid), "strideH": stride[0], "strideW": stride[1]}))
 
     def sum(self, a, b):
         """ADD."""

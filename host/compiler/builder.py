@@ -267,14 +267,14 @@ class Builder:
 
     def fill_padding(self, layout):
         """Writes a tensor's padding with the activation unit."""
-        self.fill(layout, layout.padding_runs(), layout.fill)
+        if runs := layout.padding_runs():
+            self.fill(layout, runs, layout.fill)
 
     def fill(self, layout, runs, value):
         """Writes runs of a tensor's storage, as `Layout.padding_runs` gives them, with one value."""
         cols, depth = self.config.cols, self.config.accumulator_depth
         region = layout.base, layout.base + layout.size
-        if runs:
-            self.configure(Unit.ACTIVATION, minimum=value, maximum=value)
+        self.configure(Unit.ACTIVATION, minimum=value, maximum=value)
         for address, size, repetitions, distance in runs:
             for start, columns, count in ((0, cols, size // cols), (size - size % cols, size % cols, 1)):
                 if not columns or not count:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["Interval", "Layout", "PlanError", "image_of", "image_shape", "plan", "values_of"]
+__all__ = ["Interval", "Lattice", "Layout", "PlanError", "image_of", "image_shape", "plan", "values_of"]
 
 
 #: Orders of placement that `plan` tries.
@@ -47,6 +47,11 @@ class Layout:
     def pitch(self):
         """Bytes from one row to the next."""
         return (self.width + max(self.left, self.right)) * self.channels
+
+    @property
+    def step(self):
+        """Bytes from one pixel of a row to the next."""
+        return self.channels
 
     @property
     def origin(self):
@@ -106,6 +111,59 @@ class Layout:
         if self.size > end:
             runs.append((self.base + end, self.size - end, 1, 0))
         return runs
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Every so many rows and columns of a tensor, as a layer sees its target.
+
+    Members
+    -------
+    tensor : Layout
+    first : (y, x) of its first pixel
+    stride : (y, x), rows and columns of the tensor from one of its own to the next
+    """
+    tensor: Layout
+    first: tuple
+    stride: tuple
+
+    @property
+    def height(self):
+        """Number of rows."""
+        return -(-(self.tensor.height - self.first[0]) // self.stride[0])
+
+    @property
+    def width(self):
+        """Number of columns."""
+        return -(-(self.tensor.width - self.first[1]) // self.stride[1])
+
+    @property
+    def channels(self):
+        """As of the tensor."""
+        return self.tensor.channels
+
+    @property
+    def pitch(self):
+        """Bytes from one row to the next."""
+        return self.stride[0] * self.tensor.pitch
+
+    @property
+    def step(self):
+        """Bytes from one pixel of a row to the next."""
+        return self.stride[1] * self.tensor.step
+
+    def address(self, y, x=0):
+        """Byte address of a pixel."""
+        return self.tensor.address(self.first[0] + y * self.stride[0], self.first[1] + x * self.stride[1])
+
+    def region(self, first, last, channels=None):
+        """As `Layout.region`."""
+        first, last = (self.first[0] + y * self.stride[0] for y in (first, last - 1))
+        return self.tensor.region(first, last + 1, channels)
+
+    def padding_runs(self):
+        """None: the padding is the tensor's."""
+        return []
 
 
 def image_shape(shape):

@@ -1,7 +1,7 @@
 """Turns an operator of the graph into a layer of the chip, or says why the host must do it."""
 
 import numpy as np
-from systolith.host.graph import activation_range, windows
+from systolith.host.graph import activation_range, window, windows
 from systolith.host.operators import evaluate
 from systolith.host.quantisation import (
     add_factors,
@@ -13,11 +13,13 @@ from systolith.host.quantisation import (
 from systolith.rtl.isa import AVERAGE_FRACTION, Function, Unit
 from systolith.sim.arithmetic import quantise_multiplier, requantise
 
+from .box import Box
 from .layer import Layer, Padding, Quantisation
 from .layout import image_shape
 from .lower_move import broadcast, concatenation, picked
 from .matrix import MatrixLayer, TableLayer
 from .move import BroadcastLayer, Move, MoveLayer
+from .transposed import TransposedLayer
 from .vector import DepthwiseLayer, ElementwiseLayer, PoolLayer
 from .window import Geometry
 
@@ -52,7 +54,7 @@ def lower(graph, operator, config):
     tensors = [graph.tensors[i] for i in (*operator.inputs, *operator.outputs) if i >= 0]
     if any(t.dtype != np.int8 for t in tensors if t.data is None):
         raise OnHost("its tensors are not int8")
-    x, y = graph.tensors[operator.inputs[0]], graph.tensors[operator.outputs[0]]
+    x, y = graph.tensors[operator.inputs[_DATA.get(operator.kind, 0)]], graph.tensors[operator.outputs[0]]
     if x.data is not None and operator.kind not in _BINARY:
         raise OnHost("its first input is a constant")
     layer = (_LOWER.get(operator.kind) or _table)(graph, operator, config, x, y)
@@ -69,13 +71,14 @@ def _need_vector(config):
     _need(config.has_vector, "this configuration has no vector unit")
 
 
-def _constants(graph, operator):
-    """Weights and bias of a convolution or fully connected operator."""
+def _constants(graph, operator, place=2):
+    """Weights and bias, which is the input at that place, of a convolution or fully connected operator."""
     weights = graph.tensors[operator.inputs[1]]
     _need(weights.data is not None, "its weights are not constant")
     _need(weights.dtype == np.int8, "its weights are not int8")
     _need(not np.any(weights.zero_point), "its weights have a zero point")
-    bias = graph.tensors[operator.inputs[2]] if len(operator.inputs) > 2 and operator.inputs[2] >= 0 else None
+    has_bias = len(operator.inputs) > place and operator.inputs[place] >= 0
+    bias = graph.tensors[operator.inputs[place]] if has_bias else None
     _need(bias is None or bias.data is not None, "its bias is not constant")
     return weights, bias
 
@@ -128,6 +131,24 @@ def _depthwise(graph, operator, config, x, y):
     sparse[:, :, channels * inputs // outputs, channels] = weights.data[0]
     return MatrixLayer("", "", Unit.MATRIX, [x.index], -1, macs, {x.index: padding}, geometry=geometry, weights=sparse,
                        quantisation=quantisation)
+
+
+def _transpose_conv(graph, operator, config, x, y):
+    weights, bias = _constants(graph, operator, 3)
+    _need(x.shape[0] == 1, "its input is not one image")
+    outputs, *kernel, _ = weights.shape
+    stride = operator.options["stride_h"], operator.options["stride_w"]
+    before = tuple(window(*sizes, 1, operator.options["padding"])[1] for sizes in zip(y.shape[1:3], kernel, stride))
+    # The zero point depends on which taps an output has.
+    quantisation = _quantisation(x, y, convolution_factors(x, weights, y), bias, np.zeros(outputs, np.int64),
+                                 operator.options.get("activation", "NONE"))
+    layer = TransposedLayer(
+        "", "", Unit.MATRIX, [x.index], y.index, int(np.prod(x.shape)) * int(np.prod(kernel)) * outputs,
+        weights=weights.data.transpose(1, 2, 3, 0), quantisation=quantisation, zero_point=int(x.zero_point[0]),
+        stride=stride, before=before)
+    whole = [Box.whole(image_shape(t.shape)) for t in (x, y)]
+    layer.padding = {x.index: layer.around(layer.needs(whole[1], None)[x.index], whole[0])}
+    return layer
 
 
 def _fully_connected(graph, operator, config, x, y):
@@ -292,6 +313,9 @@ _ELEMENTWISE = {
     "MAXIMUM": (Function.MAXIMUM, None),
 }
 
+#: Which input is computed on; where not said, the first.
+_DATA = {"TRANSPOSE_CONV": 2}
+
 #: Of two inputs; with one of them a constant number a function of the other, for the table.
 _BINARY = frozenset({*_ELEMENTWISE, "MINIMUM", "SQUARED_DIFFERENCE"})
 
@@ -303,6 +327,7 @@ _LOWER = {
     "CONV_2D": _conv,
     "DEPTHWISE_CONV_2D": _depthwise,
     "FULLY_CONNECTED": _fully_connected,
+    "TRANSPOSE_CONV": _transpose_conv,
     "AVERAGE_POOL_2D": _average_pool,
     "MAX_POOL_2D": _max_pool,
     "MEAN": _reduce,

@@ -84,7 +84,8 @@ class MatrixLayer(WindowLayer):
                        for _, starts, _ in blocks), fold
 
         candidates = [f for f in range(1, config.cols + 1)
-                      if target.width % f == 0 and (f == 1 or target.channels * f <= 2 * config.cols)]
+                      if f == 1 or (target.width % f == 0 and target.channels * f <= 2 * config.cols
+                                    and target.step == target.channels)]
         return min(map(cycles, candidates))[1]
 
     def begin(self, builder, layouts):
@@ -149,7 +150,7 @@ class MatrixLayer(WindowLayer):
             builder.convolve(reads, acc_address, count, x_count=x_count, y_count=y_count, accumulate=int(number > 0),
                              ub_address=origin + g.offset)
         q = self.quantisation
-        builder.configure(Unit.ACTIVATION, x_stride=fold * target.channels, y_stride=target.pitch,
+        builder.configure(Unit.ACTIVATION, x_stride=fold * target.step, y_stride=target.pitch,
                           zero_point=q.zero_point, minimum=q.minimum, maximum=q.maximum)
         channels = (int(columns[0]), int(columns[-1]) + 1) if fold == 1 else None
         builder.activate(target.region(y0, y1, channels), acc_address, count, slot, table=int(self.table is not None),
