@@ -111,7 +111,7 @@ class Program:
     -------
     model : str, name
     config : Config
-    graph : Graph; constants only where the host needs them
+    graph : Graph; constants only where the host needs them, or writes them to the chip
     weights : list of uint8 arrays (rows, cols), images of the weight memory: one, if all weights fit
     instructions : list of bytes, images of the instruction buffer
     owners : list of int arrays: for each image, number of the operator that each instruction belongs to, -1 if to none
@@ -149,6 +149,7 @@ class Program:
         """The file's bytes."""
         used = {i for step in self.steps if step.operator is not None
                 for i in self.graph.operators[step.operator].inputs}
+        used.update(t for step in self.steps for t in (*step.writes, *(fetch.tensor for fetch in step.fetches)))
         arrays = {f"weights{n}": image for n, image in enumerate(self.weights)}
         for n, (code, owners) in enumerate(zip(self.instructions, self.owners)):
             arrays |= {f"instructions{n}": np.frombuffer(code, np.uint8), f"owners{n}": owners}

@@ -89,7 +89,8 @@ class Session:
 
     def _infer(self, inputs):
         program, graph = self._program, self._program.graph
-        values, dumped = dict(inputs), {}
+        constants = {tensor.index: tensor.data for tensor in graph.tensors if tensor.data is not None}
+        values, dumped = {**constants, **inputs}, {}
         counters, layer_counters = dict.fromkeys(COUNTERS, 0), [None] * len(program.layers)
         before = counters  # as they were when the latest layer so far was done
         for step in program.steps:

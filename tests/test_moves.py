@@ -8,6 +8,7 @@ from network_builder import Network
 from systolith.host.check import ExactCheck
 from systolith.host.compiler.compile import compile_graph
 from systolith.host.inputs import random_inputs
+from systolith.host.program import Program
 from systolith.host.run import run_model
 from systolith.host.tflite import load
 from systolith.rtl.config import PRESETS
@@ -95,6 +96,16 @@ def numbers():
     return network, x, 4
 
 
+def vectors(kind, first, shape=(20,)):
+    """A constant for each channel, or for each element, which the host writes as it writes inputs."""
+    network = Network(12, (1, 9, 8, 20))
+    x = network.convolution(network.input, 20, 3)
+    rng = np.random.default_rng(0)
+    c = network.tensor(shape, data=rng.integers(-128, 128, shape, np.int8))
+    y = network.add(kind, [c, x] if first else [x, c], network.shape(x), (f"{kind.title()}Options", {}))
+    return network, network.convolution(y, 5, 3), 3
+
+
 def padded():
     """Both kinds of convolution take the padding over; it has no layer of its own."""
     network = Network(7, (1, 11, 9, 12))
@@ -143,7 +154,9 @@ def mean_of_a_sequence():
 
 NETWORKS = {
     **{f"concatenation {axis}": lambda axis=axis: branches(axis) for axis in (1, 2, -1)},
-    "slices": slices, "enlargement 2": lambda: enlargement(2, 2), "enlargement 3": lambda: enlargement(3, 1),
+    "constants": lambda: vectors("MUL", False), "constants first": lambda: vectors("SUB", True),
+    "constant image": lambda: vectors("ADD", False, (1, 9, 8, 20)), "slices": slices,
+    "enlargement 2": lambda: enlargement(2, 2), "enlargement 3": lambda: enlargement(3, 1),
     "blocks": blocks, "numbers": numbers, "padded": padded,
     "kept padding": kept_padding, "parts": parts, "total": total, "mean": mean_of_a_sequence,
     **{f"gate {kind} {first}": lambda kind=kind, first=first: gate(kind, first)
@@ -171,3 +184,7 @@ def test_exact(network, config):
     check = ExactCheck(graph, path.read_bytes())
     run_model(graph, program, ModelDevice(config), random_inputs(graph, 2, seed=1), check)
     assert check.mismatches == []
+    # A program file holds what the host needs.
+    again, inputs = Program.from_bytes(program.to_bytes()), random_inputs(graph, 1)
+    first, second = (run_model(graph, p, ModelDevice(config), inputs)[0].outputs for p in (program, again))
+    assert all(np.array_equal(first[t], second[t]) for t in graph.outputs)

@@ -52,8 +52,9 @@ def compile_graph(graph, config, dump=False, transfers=False):
             return _emit(graph, config, layers, reasons, _parts(graph, config, layers, dump), dump and config.has_dma,
                          transfers and config.has_dma)
         except TooLarge as why:
-            del layers[why.operator]
-            reasons[why.operator] = str(why)
+            for operator in why.operators:
+                del layers[operator]
+                reasons[operator] = str(why)
             _settle(layers, reasons)
 
 
@@ -159,7 +160,7 @@ def _emit(graph, config, layers, reasons, parts, dump, transfers):
         try:
             schedule(builder, list(part.layers.items()), part.layouts, part.overlap, partial(_done, builder, dump))
         except CapacityError as error:
-            raise TooLarge(builder.owner, str(error)) from None
+            raise TooLarge([builder.owner], str(error)) from None
         if transfers:
             for tensor in part.reads:
                 builder.attempt(partial(builder.dump, tensor))

@@ -227,9 +227,7 @@ def _max_pool(graph, operator, config, x, y):
 def _elementwise(graph, operator, config, x, y):
     b = graph.tensors[operator.inputs[1]]
     varying = [t for t in (x, b) if t.data is None]
-    if len(varying) == 1:
-        _need(x.data is None or x.data.size == 1, "its first input is a constant of several elements")
-        _need(b.data is None or b.data.size == 1, "its second input is a constant of several elements")
+    if len(varying) == 1 and all(t in varying or t.data.size == 1 for t in (x, b)):
         return _table(graph, operator, config, varying[0], y)
     _need_vector(config)
     _need(varying and operator.kind in _ELEMENTWISE, "the chip has no unit for it")
@@ -250,6 +248,7 @@ def _elementwise(graph, operator, config, x, y):
     if x.shape == b.shape == y.shape:
         return layer([x.index, b.index])
     _need(y.shape in (x.shape, b.shape), "it broadcasts both inputs")
+    # A constant is an input that the host writes.
     small = b if x.shape == y.shape else x
     move = broadcast(small.index, small.shape, y.shape)
     _need(move is not None, "it broadcasts an input over the channels, or over several images")

@@ -7,6 +7,7 @@ and outputs of groups cross the link. A layer by itself may also be cut by colum
 
 import itertools
 from dataclasses import dataclass, field
+from functools import partial
 
 from .box import Box
 from .layout import PlanError
@@ -17,21 +18,24 @@ __all__ = ["Part", "TooLarge", "stream"]
 #: What each layer of each part costs beside its work and its tensors, in bytes of instructions: about so much.
 _LAYER_COST = 256
 
+#: Most layers that are tried as one group, unless they are all that is left.
+_MOST_LAYERS = 24
+
 #: Most pieces into which the columns and the channels of a layer are cut.
 _MOST_PIECES = 64
 
 
 class TooLarge(ValueError):
-    """A layer of which not even the smallest part fits; the message is one full sentence.
+    """Layers of which not even the smallest part fits; the message is one full sentence.
 
     Members
     -------
-    operator : int
+    operators : list of int
     """
 
-    def __init__(self, operator, message):
+    def __init__(self, operators, message):
         super().__init__(message)
-        self.operator = operator
+        self.operators = operators
 
 
 @dataclass
@@ -82,19 +86,32 @@ def stream(config, shapes, layers, run, kept, dump):
     TooLarge
         If a layer cannot be cut into parts that fit.
     """
+    def choice(start, stop):
+        return _Group(config, shapes, {i: layers[i] for i in run[start:stop]}, kept, dump).choose()
+
+    alone = [choice(start, start + 1) for start in range(len(run))]
+    if None in alone:
+        raise TooLarge([i for i, found in zip(run, alone) if found is None],
+                       "not even a part of its input and output fits the unified buffer")
     best = [(0, [])] + [None] * len(run)
-    for start in range(len(run)):
-        for stop in range(start + 1, len(run) + 1):
-            group = _Group(config, shapes, {i: layers[i] for i in run[start:stop]}, kept, dump)
-            choice = group.choose()
-            if choice is None:
-                if stop == start + 1:
-                    raise TooLarge(run[start], "not even a part of its input and output fits the unified buffer")
+    for start, single in enumerate(alone):
+        # All that is left, if it fits; else not too much at once, as each try takes time.
+        rest = choice(start, len(run)) if len(run) - start > _MOST_LAYERS else None
+        for stop in range(start + 1, min(start + _MOST_LAYERS, len(run)) + 1):
+            found = single if stop == start + 1 else choice(start, stop)
+            if found is None:
                 break
-            cost = best[start][0] + choice[0]
-            if best[stop] is None or cost < best[stop][0]:
-                best[stop] = cost, [*best[start][1], *choice[1]]
-    return best[-1][1]
+            _improve(best, start, stop, found)
+        if rest is not None:
+            _improve(best, start, len(run), rest)
+    return [part for finish in best[-1][1] for part in finish()]
+
+
+def _improve(best, start, stop, found):
+    """Notes a way to execute run[start:stop] if with it everything before `stop` costs less."""
+    cost = best[start][0] + found[0]
+    if best[stop] is None or cost < best[stop][0]:
+        best[stop] = cost, [*best[start][1], found[1]]
 
 
 class _Group:
@@ -108,9 +125,9 @@ class _Group:
         self._goals = made if dump else self._outputs
 
     def choose(self):
-        """The cheapest way to execute it: (cost, list as `stream` gives it), or None."""
+        """The cheapest way to execute it: (cost, function that gives a list as `stream` does), or None."""
         if all(layer.unit is None for layer in self._layers.values()):
-            return 0, list(self._layers)
+            return 0, partial(list, self._layers)
         choice = self._bands(1, 1)
         if choice is None and len(self._layers) == 1:
             pieces = [1 << k for k in range(_MOST_PIECES.bit_length())]
@@ -133,12 +150,22 @@ class _Group:
             least, most = (least, middle) if whole(middle) else (middle + 1, most)
         for rows in range(least, height + 1):
             wanted = self._wanted(rows, columns, channels)
-            parts = [self._place(boxes) for boxes in wanted]
-            if all(parts):
-                for part in parts:
-                    part.parts = len(parts) if len(parts) > 1 else 0
-                return self._cost(parts), parts
+            # Which layers may overlap takes longest to find out, and matters to what is chosen in the end only.
+            parts = self._placed(wanted, may_overlap=False)
+            if parts:
+                return self._cost(parts), partial(self._placed, wanted)
         return None
+
+    def _placed(self, wanted, may_overlap=True):
+        """The parts that make these boxes, or None if one does not fit."""
+        parts = []
+        for boxes in wanted:
+            part = self._place(boxes, may_overlap)
+            if part is None:
+                return None
+            part.parts = len(wanted) if len(wanted) > 1 else 0
+            parts.append(part)
+        return parts
 
     def _wanted(self, rows, columns, channels):
         """The boxes that each part is to make, as dicts by tensor, or None if there is less to cut than pieces."""
