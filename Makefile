@@ -12,7 +12,7 @@ help:
 	@echo "make formal      proofs of the control blocks, by yosys and z3"
 	@echo "make sim-v1      build and run the 256x256 matrix unit as a simulation"
 	@echo "make bench       cycles and simulation speed of the four MLPerf Tiny models"
-	@echo "make fpga        a bitstream for each board (hours)"
+	@echo "make fpga        a bitstream for each board (an hour)"
 	@echo "make test-fpga   netlists in models of the vendors' cells, the smallest board and the top of each, by the FPGA tools (needs libftdi1, libusb)"
 	@echo "make test-board  of these, the smallest board: its bitstream, and its netlist simulated"
 	@echo "make lint        ruff"
