@@ -13,7 +13,7 @@ from systolith.host.compiler.compile import compile_graph
 from systolith.host.graph import ModelError
 from systolith.host.inputs import random_inputs
 from systolith.host.operators import SUPPORTED, evaluate
-from systolith.host.run import describe, run_model
+from systolith.host.run import run_model
 from systolith.rtl.config import PRESETS
 from systolith.sim.model_device import ModelDevice
 
@@ -199,13 +199,14 @@ def test_several_outputs_in_a_session():
                  ("MAXIMUM", [5, 6], [7], ("MaximumMinimumOptions", {}))]
     content = serialise(model(tensors, operators, [0], [2, 7]))
     graph = tflite.parse(content)
-    for name in ("nano", "edge"):
+    for name in ("nano", "pico"):  # on the chip, and, where that has no vector unit, on the host
         config = PRESETS[name]
         program, check = compile_graph(graph, config), ExactCheck(graph, content)
         results = run_model(graph, program, ModelDevice(config), random_inputs(graph, 2), check)
         assert check.mismatches == [] and results[0].outputs.keys() == {2, 7}
-        report = describe(program, "model", results, check)
-        assert {operator["op"] for operator in report["host_operators"]} >= {"SPLIT", "UNPACK"}
+    values = {0: np.arange(48, dtype=np.int8).reshape(1, 2, 4, 6)}
+    first, second = evaluate(graph, graph.operators[0], values)
+    assert np.array_equal(first, values[0][..., :3]) and np.array_equal(second, values[0][..., 3:])
 
 
 def test_exp():
