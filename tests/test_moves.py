@@ -49,6 +49,18 @@ def branches(axis):
     return network, network.convolution(both, 5, 3), 7
 
 
+def behind():
+    """A layer of the vector unit between layers of the array that do not wait for it: it must not fall behind two."""
+    network = Network(13, (1, 12, 12, 6))
+    x = network.convolution(network.input, 8, 3)
+    pair = [network.add("QUANTIZE", [network.convolution(x, 8, 1)], (1, 12, 12, 8), zero_point=3) for _ in range(2)]
+    both = concatenation(network, pair, 3)
+    for _ in range(5):
+        x = network.convolution(x, 8, 3)
+    x = network.add("QUANTIZE", [x], (1, 12, 12, 8), zero_point=3)
+    return network, concatenation(network, [both, x], 3), 13
+
+
 def slices():
     network = Network(2, (1, 11, 9, 20))
     x = network.convolution(network.input, 20, 1)
@@ -154,7 +166,7 @@ def mean_of_a_sequence():
 
 NETWORKS = {
     **{f"concatenation {axis}": lambda axis=axis: branches(axis) for axis in (1, 2, -1)},
-    "constants": lambda: vectors("MUL", False), "constants first": lambda: vectors("SUB", True),
+    "behind": behind, "constants": lambda: vectors("MUL", False), "constants first": lambda: vectors("SUB", True),
     "constant image": lambda: vectors("ADD", False, (1, 9, 8, 20)), "slices": slices,
     "enlargement 2": lambda: enlargement(2, 2), "enlargement 3": lambda: enlargement(3, 1),
     "blocks": blocks, "numbers": numbers, "padded": padded,

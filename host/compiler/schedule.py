@@ -14,7 +14,7 @@ class _Progress:
     """A layer that has begun: the pieces that are left."""
 
     def __init__(self, index, layer, pieces):
-        self.index, self.layer, self.pieces = index, layer, deque(pieces)
+        self.index, self.layer, self.pieces, self.count = index, layer, deque(pieces), len(pieces)
 
 
 def schedule(builder, layers, layouts, overlap, done):
@@ -34,11 +34,13 @@ def schedule(builder, layers, layouts, overlap, done):
     done : callable (Layer)
         Called when all pieces of a layer have been emitted, in the order of completion.
     """
-    waiting, active = deque(layers), []
+    waiting, active, latest = deque(layers), [], None
     made = {}  # tensor to its extent before and after its last piece
     while waiting or active:
-        while waiting and (not active or (len(active) == 1 and waiting[0][0] in overlap)):
+        # A layer that fell behind the next one must not fall behind two: the memory plan keeps nothing so long.
+        while waiting and (not active or ([one.index for one in active] == [latest] and waiting[0][0] in overlap)):
             index, layer = waiting.popleft()
+            latest = index
             builder.owner = index
             active.append(_Progress(index, layer, builder.attempt(partial(layer.begin, builder, layouts))))
             made[layer.target] = (Extent(0, 0), Extent(0, 0))
@@ -61,6 +63,8 @@ def _may_advance(first, last, layouts, made):
     """Whether the next piece of the later layer comes before the next one of the earlier layer."""
     if first.layer.unit is last.layer.unit:
         return False
+    if first.layer.target not in last.layer.sources and last.pieces:
+        return len(last.pieces) * first.count > len(first.pieces) * last.count  # side by side
     # The array follows a piece behind: its weights would else stand before the vector unit's in the queue for weights.
     behind = last.layer.unit is Unit.MATRIX
     return all(source not in made or _holds(made[source][0 if behind else 1], need, layouts[source])
