@@ -53,6 +53,9 @@ _FUNCTIONS = {
 #: A shape has few elements; a damaged file may say anything.
 _MOST_ELEMENTS = 1024
 
+#: Options of which folding knows nothing.
+_NOT_FOLDED = ("ellipsis_mask", "new_axis_mask", "offset", "batch_dims")
+
 #: Kinds of operators that `fold` knows.
 FOLDABLE = frozenset((*_FUNCTIONS, "SHAPE"))
 
@@ -83,6 +86,8 @@ def fold(graph, operator):
     tensors = [graph.tensors[index] for index in operator.inputs if index >= 0]
     if operator.kind not in FOLDABLE or len(operator.outputs) != 1 or not tensors:
         return False
+    if operator.outputs[0] in graph.inputs or any(operator.options.get(name) for name in _NOT_FOLDED):
+        return False
     output, = (graph.tensors[index] for index in operator.outputs)
     if not _is_integer(output) or output.data is not None:
         return False
@@ -90,7 +95,7 @@ def fold(graph, operator):
         value = np.array(tensors[0].shape)
     elif all(tensor.data is not None and _is_integer(tensor) for tensor in tensors):
         try:
-            with np.errstate(divide="raise"):
+            with np.errstate(divide="raise", over="raise"):
                 value = _FUNCTIONS[operator.kind](operator.options, *(tensor.data for tensor in tensors))
         except KeyError as error:
             raise ModelError(f"lacks the option {error.args[0]}") from None

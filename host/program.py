@@ -149,6 +149,7 @@ class Program:
         """The file's bytes."""
         used = {i for step in self.steps if step.operator is not None
                 for i in self.graph.operators[step.operator].inputs}
+        used.update(self.graph.outputs)
         used.update(t for step in self.steps for t in (*step.writes, *(fetch.tensor for fetch in step.fetches)))
         arrays = {f"weights{n}": image for n, image in enumerate(self.weights)}
         for n, (code, owners) in enumerate(zip(self.instructions, self.owners)):

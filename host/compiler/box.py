@@ -33,8 +33,11 @@ class Box(NamedTuple):
         return tuple(slice(first, last) for first, last in self)
 
     def within(self, shape):
-        """What of it lies in an image of that shape."""
-        return Box(*((max(0, first), min(size, last)) for (first, last), size in zip(self, shape)))
+        """What of it lies in an image of that shape; of a box beside the image the row or column that is nearest."""
+        def inside(first, last, size):
+            first = min(max(0, first), size - 1)
+            return first, max(min(size, last), first + 1)
+        return Box(*(inside(*ends, size) for ends, size in zip(self, shape)))
 
     def hull(self, other):
         """The smallest box that holds both."""

@@ -39,6 +39,9 @@ def _around_image(graph, operator):
     if operator.kind not in ("PAD", "PADV2"):
         return None
     x, amounts, *fill = (graph.tensors[index] for index in operator.inputs)
+    y = graph.tensors[operator.outputs[0]]
+    if x.scale[0] != y.scale[0] or x.zero_point[0] != y.zero_point[0]:
+        return None  # the bytes mean something else behind it
     if len(x.shape) != 4 or (fill and fill[0].data.item() != x.zero_point[0]):
         return None
     amounts = np.asarray(amounts.data).tolist()

@@ -26,6 +26,10 @@ from .window import Geometry
 __all__ = ["OnHost", "lower"]
 
 
+#: What the loops of the vector unit's instructions count to.
+_MOST_STEPS = 1 << 14
+
+
 class OnHost(Exception):
     """The chip has no unit for this operator; the message says why."""
 
@@ -123,7 +127,8 @@ def _depthwise(graph, operator, config, x, y):
     quantisation = _quantisation(x, y, convolution_factors(x, weights, y), bias,
                                  weights.data.astype(np.int64).sum(axis=(0, 1, 2)), operator.options["activation"])
     macs = int(np.prod(y.shape)) * int(np.prod(kernel))
-    if config.has_vector and inputs == outputs and DepthwiseLayer.fits(config, geometry):
+    short = max(x.shape[1:3]) + max(kernel) < _MOST_STEPS
+    if config.has_vector and short and inputs == outputs and DepthwiseLayer.fits(config, geometry):
         return DepthwiseLayer("", "", Unit.VECTOR, [x.index], -1, macs, {x.index: padding}, geometry=geometry,
                               weights=weights.data[0], quantisation=quantisation)
     sparse = np.zeros((*kernel, inputs, outputs), np.int8)
@@ -172,6 +177,7 @@ def _average_pool(graph, operator, config, x, y):
     kernel = operator.options["filter_h"], operator.options["filter_w"]
     geometry, padding = _window(operator.options, x, y, kernel, None)
     _need(padding == Padding(), "it averages over padding")
+    _need(y.shape[2] < _MOST_STEPS, "its output is wider than an instruction can say")
     count, channels = kernel[0] * kernel[1], x.shape[-1]
     multiplier, shift = _divider(count)
     low, high = activation_range(operator.options["activation"], y.scale[0], y.zero_point[0])
@@ -188,6 +194,7 @@ def _reduce(graph, operator, config, x, y):
     wanted = {axis for axis, size in enumerate(x.shape[:-1]) if size > 1}
     _need(wanted <= axes and len(x.shape) - 1 not in axes, "it does not go over all pixels and no channels")
     *kernel, channels = image_shape(x.shape)
+    _need(max(kernel) < _MOST_STEPS, "its input is larger than an instruction can say")
     count = int(np.prod(kernel))
     multiplier, shift = (int(v) for v in quantise_multiplier(rescale_factor(x, y)))
     if operator.kind == "MEAN":
@@ -218,6 +225,7 @@ def _max_pool(graph, operator, config, x, y):
     _need_vector(config)
     kernel = operator.options["filter_h"], operator.options["filter_w"]
     geometry, padding = _window(operator.options, x, y, kernel, -128)
+    _need(y.shape[2] < _MOST_STEPS, "its output is wider than an instruction can say")
     low, high = activation_range(operator.options["activation"], y.scale[0], y.zero_point[0])
     none = np.zeros(0, np.int64)
     return PoolLayer("", "", Unit.VECTOR, [x.index], -1, 0, {x.index: padding}, geometry=geometry,

@@ -1,6 +1,6 @@
 """Layers of the systolic array: convolution, fully connected, depthwise as a sparse product, function tables."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -91,8 +91,13 @@ class MatrixLayer(WindowLayer):
     def begin(self, builder, layouts):
         config, source, target = builder.config, layouts[self.sources[0]], layouts[self.target]
         fold = self._fold(source, target, config)
+        # In an image so narrow that a window has padding on both sides, two taps may be one byte of the padding that is
+        # stored once. The weight that is then left out is in the bias, times the input's zero point.
+        kept = self._taps(source, 1)[1].astype(np.int64).sum(axis=0)
+        lost = self.weights.astype(np.int64).sum(axis=(0, 1, 2)) - kept
+        quantisation = replace(self.quantisation, bias=self.quantisation.bias + source.fill * lost)
         blocks = [(columns, group(starts), weights,
-                   builder.parameter_rows(*self.quantisation.columns(columns % target.channels)))
+                   builder.parameter_rows(*quantisation.columns(columns % target.channels)))
                   for columns, starts, weights in self._blocks(*self._taps(source, fold), config)]
         builder.fill_padding(target)
 

@@ -10,6 +10,9 @@ from .layer import Extent, Layer, Piece, chunks
 
 __all__ = ["BroadcastLayer", "Move", "MoveLayer"]
 
+#: Most vectors that an instruction has in a row.
+_MOST_VECTORS = (1 << 14) - 1
+
 #: Pieces of a layer are cut so that a later layer can start on the first: about this many cycles each.
 _PIECE_CYCLES = 512
 
@@ -106,15 +109,18 @@ class MoveLayer(Layer):
     def _emit(self, builder, source, target, move, line):
         """One move, or the part of it that is a line of vectors in each row."""
         taken, put = move.box(move.take), move.box(move.put)
-        first, x_count, take_step, put_step, columns = line
-        span = None if columns == builder.config.cols and take_step == put_step == columns else (first, first + columns)
+        first_in, first_out, x_count, take_step, put_step, columns = line
         (y_in, step_in), (y_out, step_out) = move.take[0], move.put[0]
-        origin_in, origin_out = taken.channels[0] + first, put.channels[0] + first
+        origin_in, origin_out = taken.channels[0] + first_in, put.channels[0] + first_out
+        # Not where a row is one line of bytes, whose pixels do not count.
+        parts = [(origin, origin + columns) if origin + columns <= t.channels else None
+                 for origin, t in ((origin_in, source), (origin_out, target))]
         builder.configure(Unit.VECTOR, y_stride=step_in * source.pitch, x_count=x_count, x_stride=take_step,
                           tap1_count=1, tap0_count=1, out_y_stride=step_out * target.pitch, out_x_stride=put_step,
                           minimum=-128, maximum=127)
-        reads = source.region(*taken.rows, span and (origin_in, origin_in + columns))
-        writes = target.region(*put.rows, span and (origin_out, origin_out + columns))
+        whole = x_count > 1 and take_step == put_step == columns
+        reads, writes = (t.region(*box.rows, None if whole else part)
+                         for t, box, part in ((source, taken, parts[0]), (target, put, parts[1])))
         builder.vector(reads, writes, function=Function.MAXIMUM, columns=columns, y_count=move.count[0],
                        in_address=source.address(y_in, taken.columns[0]) + origin_in,
                        out_address=target.address(y_out, put.columns[0]) + origin_out)
@@ -129,6 +135,8 @@ class BroadcastLayer(MoveLayer):
     inner : ElementwiseLayer, of whose two sources one is the target
     """
     inner: Layer = None
+
+    slides = False
 
     def needs(self, box, shapes):
         full = {source: box for source in self.inner.sources if source != self.target}
@@ -148,7 +156,16 @@ class BroadcastLayer(MoveLayer):
 
 
 def _lines(move, source, target, cols):
-    """The vectors of each row of a move: (first byte, number, step in source, step in target, bytes of each)."""
+    """The vectors of each row of a move: (first byte in source, in target, number, step in source, step in target,
+    bytes of each)."""
+    for first, count, take_step, put_step, columns in _rows(move, source, target, cols):
+        for done in range(0, count, _MOST_VECTORS):
+            yield (first + done * take_step, first + done * put_step, min(_MOST_VECTORS, count - done), take_step,
+                   put_step, columns)
+
+
+def _rows(move, source, target, cols):
+    """`_lines` however long."""
     _, width, channels = move.count
     (_, step_in), (_, step_out) = move.take[1], move.put[1]
     if step_in == step_out == 1 and channels == source.channels == target.channels:
