@@ -1,6 +1,6 @@
 """A quantised network as the compiler and the host's operators see it: tensors, operators and their shared rules."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from systolith.rtl.errors import UserError
@@ -66,6 +66,11 @@ class Graph:
     operators: list[Operator]
     inputs: list[int]
     outputs: list[int]
+
+    def with_operators(self, operators, tensors=None):
+        """The same network of other operators, which get their places as numbers, and perhaps of more tensors."""
+        return replace(self, operators=[replace(operator, index=index) for index, operator in enumerate(operators)],
+                       tensors=self.tensors if tensors is None else tensors)
 
 
 def window(size, kernel, stride, dilation, padding):

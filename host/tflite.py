@@ -103,9 +103,7 @@ def _graph(model, name):
     if not graph.operators:
         raise ModelError("has no operators")
     _check(graph)
-    for index, operator in enumerate(graph.operators):
-        operator.index = index
-    return graph
+    return graph.with_operators(graph.operators)
 
 
 def _list(vector):

@@ -31,7 +31,7 @@ def fuse_padding(graph):
             for place, operator in zip(readers, fused):
                 operators[place] = operator
             operators.remove(pad)
-    return replace(graph, operators=[replace(operator, index=index) for index, operator in enumerate(operators)])
+    return graph.with_operators(operators)
 
 
 def _around_image(graph, operator):

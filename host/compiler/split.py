@@ -1,7 +1,5 @@
 """Operators with several outputs become slices: a layer of the chip has one."""
 
-from dataclasses import replace
-
 import numpy as np
 from systolith.host.graph import Operator, Tensor
 
@@ -47,5 +45,4 @@ def split_into_slices(graph):
             operators.append(Operator(0, "STRIDED_SLICE", [source.index, *map(constant, (begin, end, [1] * rank))],
                                       [output], dict(options)))
             first = last
-    return replace(graph, tensors=tensors,
-                   operators=[replace(operator, index=index) for index, operator in enumerate(operators)])
+    return graph.with_operators(operators, tensors)
