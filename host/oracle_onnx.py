@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 
 from .graph import ModelError
-from .onnx_builder import canonical, signed8
+from .onnx_qdq.result import as_image, canonical, signed8
 from .operators import evaluate
 
 __all__ = ["Difference", "differences", "reference_outputs"]
@@ -99,7 +99,7 @@ def differences(graph, inputs, computed, reference):
         index, = operator.outputs
         tensor = graph.tensors[index]
         alone, = evaluate(graph, operator, expected)
-        expected[index] = reference.get(tensor.name, alone)
+        expected[index] = _as_stored(reference.get(tensor.name, alone), tensor.shape)
         if tensor.name in reference and index in computed:
             # An output in reals is in the units of what it was made from.
             unit = float(graph.tensors[operator.inputs[0]].scale[0]) if operator.kind == "DEQUANTIZE" else 1
@@ -108,3 +108,8 @@ def differences(graph, inputs, computed, reference):
             result.append(Difference(operator.index, operator.kind, tensor.name, int(distance.max()), int(own.max()),
                                      int(np.count_nonzero(distance))))
     return result
+
+
+def _as_stored(values, shape):
+    """ONNX Runtime's values under a tensor's shape: what has fewer dimensions may be stored as an image."""
+    return values if values.shape == shape else values.reshape(as_image(values.shape)).transpose(canonical(4))

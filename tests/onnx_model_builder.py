@@ -45,6 +45,12 @@ class QdqModel:
         self.nodes.append(helper.make_node(kind, inputs, [output], **attributes))
         return output
 
+    def nodes_outputs(self, kind, inputs, count, **attributes):
+        """A node with several outputs."""
+        outputs = [self.name(f"{kind.lower()}{index}_") for index in range(count)]
+        self.nodes.append(helper.make_node(kind, inputs, outputs, **attributes))
+        return outputs
+
     def _parameters(self, scale, zero_point, dtype):
         return [self.constant(np.float32(scale), "scale"), self.constant(np.asarray(zero_point, dtype), "zero")]
 

@@ -1,7 +1,7 @@
 """Turns an operator of the graph into a layer of the chip, or says why the host must do it."""
 
 import numpy as np
-from systolith.host.graph import activation_range, window, windows
+from systolith.host.graph import activation_range, windows
 from systolith.host.operators import evaluate
 from systolith.host.quantisation import (
     add_factors,
@@ -143,7 +143,7 @@ def _transpose_conv(graph, operator, config, x, y):
     _need(x.shape[0] == 1, "its input is not one image")
     outputs, *kernel, _ = weights.shape
     stride = operator.options["stride_h"], operator.options["stride_w"]
-    before = tuple(window(*sizes, 1, operator.options["padding"])[1] for sizes in zip(y.shape[1:3], kernel, stride))
+    before = tuple(before for _, before, _ in windows(y.shape[1:3], kernel, operator.options))
     # The zero point depends on which taps an output has.
     quantisation = _quantisation(x, y, convolution_factors(x, weights, y), bias, np.zeros(outputs, np.int64),
                                  operator.options.get("activation", "NONE"))
@@ -310,8 +310,8 @@ def _reshape(graph, operator, config, x, y):
     return Layer("", "", None, [x.index], -1, 0, {x.index: Padding()})
 
 
-_UNARY = frozenset({"ABS", "ELU", "EXP", "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "QUANTIZE", "RELU", "RELU6",
-                    "RELU_N1_TO_1", "RSQRT", "TANH"})
+_UNARY = frozenset({"ABS", "ELU", "EXP", "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "LOOKUP", "QUANTIZE", "RELU",
+                    "RELU6", "RELU_N1_TO_1", "RSQRT", "TANH"})
 
 _ELEMENTWISE = {
     "ADD": (Function.ADD, (add_factors, ("a", "b", "out"))),

@@ -33,6 +33,7 @@ _FUNCTIONS = {
     "L2_NORMALIZATION": normalisation.l2_normalization,
     "LEAKY_RELU": activation.leaky_relu,
     "LOGISTIC": activation.logistic,
+    "LOOKUP": activation.lookup,
     "MAXIMUM": elementwise.maximum,
     "MAX_POOL_2D": pooling.max_pool_2d,
     "MEAN": pooling.mean,

@@ -9,8 +9,8 @@ from ..graph import activation_range
 from ..quantisation import rescale_factor
 from .fixed_point import exponential, inverse_root, quotient, reciprocal
 
-__all__ = ["abs_", "dequantize", "elu", "exp", "hard_swish", "leaky_relu", "logistic", "quantize", "relu", "relu6",
-           "rsqrt", "rsqrt_factor", "tanh"]
+__all__ = ["abs_", "dequantize", "elu", "exp", "hard_swish", "leaky_relu", "logistic", "lookup", "quantize", "relu",
+           "relu6", "rsqrt", "rsqrt_factor", "tanh"]
 
 #: RSQRT's roots have this many bits below the point.
 _ROOT_FRACTION = 20
@@ -88,6 +88,11 @@ def hard_swish(node, x):
     value = gate * product(fine, multiplier_out)
     unscaled = np.sign(value) * (np.abs(value) >> 15)  # this one product the reference truncates
     return node.clamp(rdbpot(unscaled, -shift_out) + node.output.zero_point[0])
+
+
+def lookup(node, x):
+    """Any function of one int8, given as its value for each. Not of TensorFlow Lite: ONNX models have it."""
+    return np.array(node.options["table"], np.int8)[x.view(np.uint8)]
 
 
 def _by_function(node, x, function):

@@ -70,6 +70,11 @@ def _same(_options, output, x):
     return x.shape
 
 
+def _lookup(options, _output, x):
+    need(len(options["table"]) == 256, f"has a table of {len(options['table'])} numbers, expected 256")
+    return x.shape
+
+
 def _elu(_options, output, x):
     # So far that the reference's conversion from float to int32 holds every value.
     rescale(256 * x.scale[0], output)
@@ -145,6 +150,7 @@ _RULES = {
     "HARD_SWISH": (_hard_swish, 1, 1),
     "L2_NORMALIZATION": (_l2_normalization, 1, 1),
     "LEAKY_RELU": (_leaky_relu, 1, 1),
+    "LOOKUP": (_lookup, 1, 1),
     "MIRROR_PAD": (movement_rules.mirror_padded, 2, 2),
     "PACK": (movement_rules.pack, 1, 1 << 10),
     "PAD": (movement_rules.padded, 2, 2),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..graph import window
+from ..graph import windows
 from ..quantisation import convolution_factors, fully_connected_factors
 
 __all__ = ["batch_matmul", "conv_2d", "depthwise_conv_2d", "fully_connected", "transpose_conv"]
@@ -55,8 +55,7 @@ def transpose_conv(node, _shape, weights, x, bias=None):
     stride_h, stride_w = node.options["stride_h"], node.options["stride_w"]
     _, kernel_h, kernel_w, _ = weights.shape
     # The padding is that of the convolution in the other direction, from output to input.
-    top = window(height, kernel_h, stride_h, 1, node.options["padding"])[1]
-    left = window(width, kernel_w, stride_w, 1, node.options["padding"])[1]
+    (_, top, _), (_, left, _) = windows((height, width), (kernel_h, kernel_w), node.options)
     values = node.centred(2, x).astype(np.float64)
     spread = np.zeros((batch, (x.shape[1] - 1) * stride_h + max(kernel_h, height),
                        (x.shape[2] - 1) * stride_w + max(kernel_w, width), outputs))

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-__all__ = ["resize_bilinear", "resize_nearest_neighbor"]
+__all__ = ["nearest", "resize_bilinear", "resize_nearest_neighbor"]
 
 #: RESIZE_BILINEAR computes places in units of 2**-10 elements.
 _FRACTION = 10
 
 
-def _nearest(size, length, options):
+def nearest(size, length, options):
     """For each of `length` places along a dimension, the element of `size` that is nearest. All in float32."""
     aligned = options["align_corners"] and length > 1
     scale = np.float32(size - 1) / np.float32(length - 1) if aligned else np.float32(size) / np.float32(length)
@@ -21,7 +21,7 @@ def _nearest(size, length, options):
 def resize_nearest_neighbor(node, x, size):
     """Each output element is the nearest input element."""
     height, width = size.tolist()
-    rows, columns = _nearest(x.shape[1], height, node.options), _nearest(x.shape[2], width, node.options)
+    rows, columns = nearest(x.shape[1], height, node.options), nearest(x.shape[2], width, node.options)
     return x[:, rows[:, None], columns]
 
 

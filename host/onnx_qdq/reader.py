@@ -1,9 +1,4 @@
-"""Reads .onnx files: models quantised to 8 bits in the QDQ form become a `Graph`, anything else is refused.
-
-In that form each operator computes on floats between DequantizeLinear and QuantizeLinear. Here the three become one
-integer operator, with the arithmetic of TensorFlow Lite: see `onnx_nodes` for which, `onnx_builder` for how they meet.
-uint8 tensors become int8 ones, values and zero points less by 128. Inputs and outputs keep ONNX's order of dimensions.
-"""
+"""Walks over the nodes of an ONNX model."""
 
 from pathlib import Path
 
@@ -12,14 +7,20 @@ import onnx
 from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 
-from .graph import ModelError
-from .onnx_builder import Constant, GraphBuilder, Value, need
-from .onnx_nodes import FUNCTIONS, Node
+from ..graph import ModelError
+from .builder import GraphBuilder
+from .elementwise import evaluated
+from .functions import FUNCTIONS
+from .node import Node
+from .result import Constant, Value, need
 
 __all__ = ["OLDEST_OPSET", "load", "parse"]
 
 #: DequantizeLinear has a scale a channel from here on.
 OLDEST_OPSET = 13
+
+#: These do not mean the same of constants as ONNX's own evaluator says.
+_QUANTISING = ("DequantizeLinear", "QuantizeLinear")
 
 _INPUT_TYPES = {TensorProto.FLOAT: np.float32, TensorProto.INT8: np.int8, TensorProto.UINT8: np.int8}
 
@@ -69,9 +70,11 @@ def parse(content, name="model", folder="."):
     except DecodeError:
         raise ModelError(f"model {name} is not an ONNX model") from None
     try:
-        _require_supported(model.graph, {entry.domain: entry.version for entry in model.opset_import})
+        opsets = {entry.domain: entry.version for entry in model.opset_import}
+        opset = opsets.get("", opsets.get("ai.onnx", 0))
+        _require_supported(model.graph, opset)
         onnx.load_external_data_for_model(model, str(folder))
-        return _Translation(name, _infer_shapes(model)).graph
+        return _Translation(name, _infer_shapes(model), opset).graph
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, OSError, ValueError) as error:
         # These are messages of several lines, of which the first says what is wrong.
         reason = str(error).strip().partition("\n")[0]
@@ -80,10 +83,9 @@ def parse(content, name="model", folder="."):
         raise ModelError(f"model {name}: {error}") from None
 
 
-def _require_supported(graph, opsets):
+def _require_supported(graph, opset):
     """Refuses what can be seen without following the graph."""
     need(graph.node and graph.output, "holds no graph, expected an ONNX model")
-    opset = opsets.get("", opsets.get("ai.onnx", 0))
     need(opset >= OLDEST_OPSET, f"has opset {opset}, expected {OLDEST_OPSET} or later")
     kinds = [node.op_type for node in graph.node]
     for node in graph.node:
@@ -92,12 +94,10 @@ def _require_supported(graph, opsets):
              "is damaged: a node has a name that is no text")
         need(not node.op_type.startswith(("QLinear", "ConvInteger", "MatMulInteger", "DynamicQuantize")),
              f"is quantised with {node.op_type}, expected the QDQ form (quantize_static with QuantFormat.QDQ)")
+        need(node.domain in ("", "ai.onnx"), f"{_subject(node)} is of domain {node.domain!r}, expected ONNX's own")
     need("QuantizeLinear" in kinds and "DequantizeLinear" in kinds,
          "is a float model, expected QuantizeLinear and DequantizeLinear "
          "(quantise it with onnxruntime.quantization.quantize_static)")
-    for node in graph.node:
-        known = node.domain in ("", "ai.onnx") and node.op_type in {*FUNCTIONS, "Constant"}
-        need(known, f"{_subject(node)} is not supported, expected one of {', '.join(sorted(FUNCTIONS))}")
 
 
 def _subject(node):
@@ -122,7 +122,8 @@ def _infer_shapes(model):
 class _Translation:
     """One pass over the nodes; `graph` is the result."""
 
-    def __init__(self, name, model):
+    def __init__(self, name, model, opset):
+        self._opset = opset
         self._builder = GraphBuilder(name)
         self._results = {t.name: Constant(numpy_helper.to_array(t)) for t in model.graph.initializer}
         self._types = {info.name: info.type.tensor_type
@@ -133,7 +134,7 @@ class _Translation:
         for proto in model.graph.node:
             self._builder.subject = _subject(proto)
             try:
-                self._results[proto.output[0]] = self._node(proto)
+                self._results |= zip(proto.output, self._node(proto))
             except ModelError as error:
                 raise ModelError(f"{self._builder.subject} {error}") from None
         self._builder.subject = "the model"
@@ -161,16 +162,23 @@ class _Translation:
         return Value(tensor, shape, tuple(range(len(shape))), shape)
 
     def _node(self, proto):
+        """What its outputs stand for."""
         attributes = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
         if proto.op_type == "Constant":
             (value,) = attributes.values()
-            return Constant(numpy_helper.to_array(value) if isinstance(value, TensorProto) else np.array(value))
-        need(not any(proto.output[1:]), f"has {len(proto.output)} outputs, expected one")
-        node = Node(list(proto.input), [self._results[name] if name else None for name in proto.input],
-                    proto.output[0], self._shape(proto.output[0]), attributes)
-        result = FUNCTIONS[proto.op_type](self._builder, node)
+            return [Constant(numpy_helper.to_array(value) if isinstance(value, TensorProto) else np.array(value))]
+        inputs = [self._results[name] if name else None for name in proto.input]
+        node = Node(proto, self._opset, list(proto.input), inputs, list(proto.output), [], attributes, self._shape)
+        if proto.op_type not in _QUANTISING and all(
+                x is None or (isinstance(x, Constant) and x.scale is None) for x in inputs):
+            return [Constant(array) for array in evaluated(node, [x and x.data for x in inputs])]
+        need(proto.op_type in FUNCTIONS, f"is not supported, expected one of {', '.join(sorted(FUNCTIONS))}")
+        node.shapes = [self._shape(name) for name in proto.output if name]
+        results = FUNCTIONS[proto.op_type](self._builder, node)
         need(not node.attributes, f"has {', '.join(node.attributes)}, which is not supported")
-        return result
+        results = results if isinstance(results, list) else [results]
+        need(not any(proto.output[len(results):]), f"has {len(proto.output)} outputs, expected {len(results)}")
+        return results
 
     def _output(self, name):
         """The tensor of an output: in ONNX's order, and float if ONNX has it so."""

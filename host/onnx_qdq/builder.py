@@ -1,0 +1,198 @@
+"""Builds a `Graph` out of what an ONNX model says: fits layouts and quantisation of the one to those of the other.
+
+ONNX has images as NCHW, `Graph` as NHWC: every tensor that an operator computes is stored NHWC if it has four
+dimensions, else as in ONNX. Reshapes and transpositions of ONNX move nothing: a `Value` remembers them, and only an
+operator that needs another order of elements than the stored one makes them move.
+
+ONNX quantises in an operator of its own, so that what came before has no scale until then: it is `Pending`, or a
+`SingleElement`.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from systolith.sim.arithmetic import round_half_away
+
+from .. import operators
+from ..graph import Graph, Operator, Tensor, activation_range
+from .result import Pending, SingleElement, Value, as_image, canonical, need, own
+
+__all__ = ["GraphBuilder"]
+
+#: Operators that confine their result to the range of an activation themselves.
+_CONFINE = frozenset({"ADD", "AVERAGE_POOL_2D", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MAX_POOL_2D", "MUL",
+                      "SUB"})
+
+class GraphBuilder:
+    """Collects tensors and operators of a `Graph`.
+
+    Parameters
+    ----------
+    name : str
+
+    Members
+    -------
+    graph : Graph
+    subject : str, the node at hand; errors that leave the builder begin with it
+    """
+
+    def __init__(self, name):
+        self.graph = Graph(name, [], [], [], [])
+        self.subject = ""
+        self._moved = {}
+
+    def tensor(self, name, shape, dtype=np.int8, quantisation=None, data=None):
+        """A new tensor, quantised as a whole or not at all."""
+        scale = [] if quantisation is None else [quantisation.scale]
+        zero_point = [] if quantisation is None else [quantisation.zero_point]
+        tensor = Tensor(len(self.graph.tensors), name, tuple(map(int, shape)), np.dtype(dtype),
+                        np.array(scale, np.float32), np.array(zero_point, np.int64), 0, data)
+        self.graph.tensors.append(tensor)
+        return tensor
+
+    def constant(self, name, data):
+        """A new constant without scale: a bias, or what an operator is to do."""
+        return self.tensor(name, data.shape, data.dtype, data=data)
+
+    def integers(self, name, values):
+        """A new int32 constant that says what an operator is to do."""
+        return self.constant(name, np.array(values, np.int32))
+
+    def channel_constant(self, name, data, scale, zero_point, axis):
+        """A new int8 constant with one scale, or one for each index of a dimension."""
+        tensor = self.constant(name, np.ascontiguousarray(data))
+        tensor.scale, tensor.zero_point, tensor.axis = scale, zero_point, axis
+        return tensor
+
+    def operator(self, kind, inputs, output, **options):
+        """Adds an operator; returns its output."""
+        operator = Operator(len(self.graph.operators), kind, [t.index for t in inputs], [output.index], options)
+        operators.check(self.graph, operator)
+        self.graph.operators.append(operator)
+        return output
+
+    def value(self, tensor, shape):
+        """The value that a computed tensor holds."""
+        order = canonical(len(shape))
+        return Value(tensor, tuple(shape), order, tuple(shape))
+
+    def stored(self, value, order=None):
+        """The value as a tensor whose dimension k is ONNX's dimension order[k]; canonical if no order is given."""
+        order = canonical(len(value.shape)) if order is None else order
+        if value.shape == value.source:
+            return self._transposed(value.tensor, [value.order.index(axis) for axis in order])
+        plain = self._transposed(value.tensor, [value.order.index(axis) for axis in range(len(value.source))])
+        return self._transposed(self._reshaped(plain, value.shape), order)
+
+    def _transposed(self, tensor, order):
+        if list(order) == sorted(order):
+            return tensor
+        shape = tuple(tensor.shape[axis] for axis in order)
+        long = [axis for axis in order if tensor.shape[axis] > 1]
+        if long == sorted(long):
+            return self._reshaped(tensor, shape)
+        return self._move("TRANSPOSE", tensor, shape, tuple(order))
+
+    def _reshaped(self, tensor, shape):
+        return tensor if tensor.shape == shape else self._move("RESHAPE", tensor, shape, shape)
+
+    def _move(self, kind, tensor, shape, how):
+        """The tensor's elements under another shape, once for all who need them."""
+        key = kind, tensor.index, how
+        if key not in self._moved:
+            moved = self.tensor(f"{tensor.name} ({kind.lower()})", shape, tensor.dtype)
+            moved.scale, moved.zero_point = tensor.scale, tensor.zero_point
+            self._moved[key] = self.operator(kind, [tensor, self.integers(f"{moved.name} how", how)], moved)
+        return self._moved[key]
+
+    def gathered(self, tensor, places, axis, name):
+        """The tensor's elements of these indices of a dimension."""
+        shape = [len(places) if number == axis else size for number, size in enumerate(tensor.shape)]
+        return self.operator("GATHER", [tensor, self.integers(f"{name} indices", places)],
+                             self.tensor(name, shape, np.int8, own(tensor)), axis=axis, batch_dims=0)
+
+    def quantised(self, result, name, quantisation):
+        """A result in that quantisation, as a `Value`."""
+        if isinstance(result, Value):
+            tensor = result.tensor
+            if tensor.dtype == np.int8 and own(tensor) == quantisation:
+                return result
+            shape = result.source if result.is_sequence else result.shape
+            result = Pending(self.subject, "QUANTIZE", [self.stored(replace(result, shape=shape))], shape,
+                             view=result.shape)
+        if isinstance(result, SingleElement):
+            return self._looked_up(result, name, quantisation)
+        self.subject, view = result.subject, result.view or result.shape
+        if result.shape not in (view, as_image(view)):
+            name = f"{name} (with all dimensions)"  # not what ONNX has under the name
+        if result.fixed not in (None, quantisation):
+            inner = self._emit(result, f"{name} (own scale)", result.fixed)
+            result = Pending(result.subject, "QUANTIZE", [inner], result.shape)
+        return replace(self.value(self._emit(result, name, quantisation), result.shape), shape=view)
+
+    def settled(self, result, name):
+        """The same for a result that nothing quantises: only one of a fixed quantisation needs nothing."""
+        if isinstance(result, Value):
+            return result
+        self.subject = result.subject
+        need(isinstance(result, Pending) and result.fixed,
+             f"has an output, {name!r}, that no QuantizeLinear quantises")
+        return self.quantised(result, f"{name} (int8)", result.fixed)
+
+    def _looked_up(self, result, name, quantisation):
+        self.subject = result.subject
+        table = result.table(quantisation)
+        x = result.value.tensor
+        if quantisation == own(x) and np.array_equal(table, _LEVELS):
+            return result.value
+        value = result.value
+        if not value.is_sequence:
+            value = self.value(self.stored(value), value.shape)
+        output = self.tensor(name, value.tensor.shape, np.int8, quantisation)
+        return replace(value, tensor=self.operator("LOOKUP", [value.tensor], output, table=table.tolist()))
+
+    def _emit(self, pending, name, quantisation):
+        """The operator, and where it cannot confine its result, one that does."""
+        self.subject = pending.subject
+        shape = [pending.shape[axis] for axis in canonical(len(pending.shape))]
+        low, high = (quantised(bound, quantisation) for bound in (pending.low, pending.high))
+        activation = _activation(low, high, quantisation)
+        confines = activation == "NONE" or (activation is not None and pending.kind in _CONFINE)
+        inputs = pending.inputs
+        if pending.uniform:
+            inputs = [self._requantised(x, quantisation) for x in inputs]
+        target = self.tensor(name if confines else f"{name} (not confined)", shape, np.int8, quantisation)
+        self.operator(pending.kind, inputs, target, activation=activation if confines else "NONE", **pending.options)
+        if confines:
+            return target
+        return self.operator("LOOKUP", [target], self.tensor(name, shape, np.int8, quantisation),
+                             table=np.clip(_LEVELS, low, high).tolist())
+
+    def _requantised(self, tensor, quantisation):
+        """A tensor, which may be a constant, in that quantisation."""
+        if own(tensor) == quantisation:
+            return tensor
+        other = self.tensor(f"{tensor.name} (rescaled)", tensor.shape, np.int8, quantisation)
+        if tensor.data is None:
+            return self.operator("QUANTIZE", [tensor], other)
+        reals = (tensor.data.astype(np.int64) - tensor.zero_point[0]) * float(tensor.scale[0])
+        other.data = quantised(reals, quantisation)
+        return other
+
+
+#: All int8 in the order of a function table, which is that of their bit patterns.
+_LEVELS = np.arange(256, dtype=np.uint8).view(np.int8)
+
+
+def quantised(reals, quantisation):
+    """Reals as int8, halves away from zero."""
+    units = round_half_away(np.clip(np.divide(reals, quantisation.scale), -512, 512))
+    return np.clip(units + quantisation.zero_point, -128, 127).astype(np.int8)
+
+
+def _activation(low, high, quantisation):
+    """The fused activation that leaves the int8 values from `low` to `high`, or None."""
+    for activation in ("NONE", "RELU", "RELU6", "RELU_N1_TO_1"):
+        if activation_range(activation, quantisation.scale, quantisation.zero_point) == (low, high):
+            return activation
+    return None
