@@ -68,9 +68,9 @@ class Network:
         sizes = self.shape(x)[1:3]
         return tuple((n - kernel) // stride + 1 if valid else -(-n // stride) for n in sizes)
 
-    def convolution(self, x, channels, kernel=3, stride=1, valid=False, relu=False, dilation=1):
+    def convolution(self, x, channels, kernel=3, stride=1, valid=False, relu=False, dilation=1, groups=1):
         """CONV_2D with a square kernel."""
-        depth = self.shape(x)[3]
+        depth = self.shape(x)[3] // groups
         weights = self._weights(x, (channels, kernel, kernel, depth), 0, kernel * kernel * depth)
         image = self._slide(x, (kernel - 1) * dilation + 1, stride, valid)
         return self.add("CONV_2D", [x, *weights], (1, *image, channels), ("Conv2DOptions", {
@@ -104,11 +104,12 @@ class Network:
         """ADD."""
         return self.add("ADD", [a, b], np.broadcast_shapes(self.shape(a), self.shape(b)), ("AddOptions", {}))
 
-    def pool(self, kind, x, kernel, stride):
-        """MAX_POOL_2D or AVERAGE_POOL_2D without padding."""
-        return self.add(kind, [x], (1, *self._slide(x, kernel, stride, True), self.shape(x)[3]), ("Pool2DOptions", {
-            "padding": 1, "strideH": stride, "strideW": stride, "filterHeight": kernel, "filterWidth": kernel}),
-            zero_point=self.zero_point(x))
+    def pool(self, kind, x, kernel, stride, valid=True):
+        """MAX_POOL_2D or AVERAGE_POOL_2D."""
+        shape = 1, *self._slide(x, kernel, stride, valid), self.shape(x)[3]
+        options = {"padding": int(valid), "strideH": stride, "strideW": stride, "filterHeight": kernel,
+                   "filterWidth": kernel}
+        return self.add(kind, [x], shape, ("Pool2DOptions", options), zero_point=self.zero_point(x))
 
     def mean(self, x):
         """MEAN over the pixels."""

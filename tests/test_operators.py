@@ -80,7 +80,7 @@ def test_example_digits():
     assert (right, len(digits["x"])) == (355, 360)
 
 
-@pytest.mark.parametrize("kind", sorted(SUPPORTED - {"EXP", "TILE"}))
+@pytest.mark.parametrize("kind", sorted(SUPPORTED - {"EXP", "LOOKUP", "TILE"}))  # LOOKUP is not the reference's
 def test_random_models(kind):
     random = Random(sum(kind.encode()))
     for _ in range(25):

@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 from systolith.rtl.isa import Function, Unit
 
-from .layer import Extent, Layer, Piece, chunks
+from .layer import Extent, Layer, Padding, Piece, chunks
 from .window import WindowLayer
 
 __all__ = ["DepthwiseLayer", "ElementwiseLayer", "PoolLayer"]
@@ -118,42 +118,74 @@ class DepthwiseLayer(WindowLayer):
 class PoolLayer(WindowLayer):
     """Sum, average or maximum of each window.
 
+    The average is that of a window's elements inside the image: where the image ends within a window, it is a smaller
+    one. For the maximum, padding that no element is less than is stored.
+
     Members
     -------
     function : Function.SUM, AVERAGE or MAXIMUM; of MAXIMUM's quantisation only the clamp counts; dilation is 1
+    dividers : dict from a number of elements to (multiplier, shift), for the averages that are not of a whole window
     """
     function: Function = Function.SUM
+    dividers: dict = field(default_factory=dict)
 
     slides = True
+
+    def part(self, box, held):
+        layer = super().part(box, held)
+        return layer if self.function is Function.MAXIMUM else replace(layer, padding={self.sources[0]: Padding()})
+
+    def _runs(self, axis, first, last, size):
+        """Outputs first..last-1 along an axis in runs of equal windows: (first, last, first element, elements)."""
+        stride, before, kernel = (part[axis] for part in (self.geometry.stride, self.geometry.before,
+                                                          self.geometry.kernel))
+        runs = []
+        for output in range(first, last):
+            start, stop = output * stride - before, output * stride - before + kernel
+            if self.function is Function.AVERAGE:
+                start, stop = max(0, start), min(size, stop)
+            whole = stop - start == kernel
+            if runs and whole and runs[-1][3] == kernel:
+                runs[-1][1] = output + 1
+            else:
+                runs.append([output, output + 1, start, stop - start])
+        return runs
 
     def begin(self, builder, layouts):
         config, source, target = builder.config, layouts[self.sources[0]], layouts[self.target]
         kh, kw = self.geometry.kernel
         spans = [(c, min(c + config.cols, source.channels)) for c in range(0, source.channels, config.cols)]
         cycles = target.width * max(kh * kw, config.beats) * len(spans)
+        columns = self._runs(1, 0, target.width, source.width)
         builder.fill_padding(target)
 
+        def atoms(y0, y1, span):
+            return [partial(self._emit, builder, source, target, rows, run, span)
+                    for rows in self._runs(0, y0, y1, source.height) for run in columns]
+
         if target.height == 1:
-            return [Piece({self.sources[0]: Extent(source.height, last)}, Extent(0, last),
-                          [partial(self._emit_rows, builder, source, target, (0, 1), (first, last))])
-                    for first, last in spans]
+            return [Piece({self.sources[0]: Extent(source.height, span[1])}, Extent(0, span[1]), atoms(0, 1, span))
+                    for span in spans]
         return [Piece({self.sources[0]: Extent(self.last_row(y1), source.channels)}, Extent(y1, 0),
-                      [partial(self._emit_rows, builder, source, target, (y0, y1), span) for span in spans])
+                      [atom for span in spans for atom in atoms(y0, y1, span)])
                 for y0, y1, _, _ in chunks(target.height, 1, max(1, _PIECE_CYCLES // cycles))]
 
-    def _emit_rows(self, builder, source, target, part, span):
-        (kh, kw), (sy, sx), (top, left) = self.geometry.kernel, self.geometry.stride, self.geometry.before
-        (y0, y1), q, c = part, self.quantisation, source.channels
-        builder.configure(Unit.VECTOR, y_stride=sy * source.pitch, x_count=target.width, x_stride=sx * c, tap1_count=kh,
+    def _emit(self, builder, source, target, rows, columns, span):
+        """Outputs whose windows are equal."""
+        (sy, sx), q, c = self.geometry.stride, self.quantisation, source.channels
+        (y0, y1, top, kh), (x0, x1, left, kw) = rows, columns
+        builder.configure(Unit.VECTOR, y_stride=sy * source.pitch, x_count=x1 - x0, x_stride=sx * c, tap1_count=kh,
                           tap1_stride=source.pitch, tap0_count=kw, tap0_stride=c, out_y_stride=target.pitch,
                           out_x_stride=c, zero_point=q.zero_point, minimum=q.minimum, maximum=q.maximum)
         slot = None
         if self.function is not Function.MAXIMUM:
-            slot = builder.load_parameters(Unit.VECTOR, builder.parameter_rows(*q.columns(np.arange(*span))))
-        builder.vector(source.region(y0 * sy - top, self.last_row(y1), span), target.region(y0, y1, span),
+            bias, *divider = q.columns(np.arange(*span))
+            if kh * kw in self.dividers:
+                divider = (np.full_like(bias, value) for value in self.dividers[kh * kw])
+            slot = builder.load_parameters(Unit.VECTOR, builder.parameter_rows(bias, *divider))
+        builder.vector(source.region(top, top + (y1 - y0 - 1) * sy + kh, span), target.region(y0, y1, span),
                        slot, function=self.function, columns=span[1] - span[0], y_count=y1 - y0,
-                       in_address=source.address(y0 * sy - top, -left) + span[0],
-                       out_address=target.address(y0) + span[0])
+                       in_address=source.address(top, left) + span[0], out_address=target.address(y0, x0) + span[0])
 
 
 @dataclass

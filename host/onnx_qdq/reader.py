@@ -75,12 +75,12 @@ def parse(content, name="model", folder="."):
         _require_supported(model.graph, opset)
         onnx.load_external_data_for_model(model, str(folder))
         return _Translation(name, _infer_shapes(model), opset).graph
+    except ModelError as error:
+        raise ModelError(f"model {name}: {error}") from None
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError, OSError, ValueError) as error:
         # These are messages of several lines, of which the first says what is wrong.
         reason = str(error).strip().partition("\n")[0]
         raise ModelError(f"model {name} is not a valid ONNX model: {reason}") from None
-    except ModelError as error:
-        raise ModelError(f"model {name}: {error}") from None
 
 
 def _require_supported(graph, opset):

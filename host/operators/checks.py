@@ -114,7 +114,12 @@ def _hard_swish(_options, output, x):
 
 
 def _broadcast(_options, output, a, b):
-    rescale(max(a.scale[0], b.scale[0], a.scale[0] * b.scale[0]), output)
+    rescale(max(a.scale[0], b.scale[0]), output)
+    return broadcast_shape(a.shape, b.shape)
+
+
+def _product(_options, output, a, b):
+    rescale(a.scale[0] * b.scale[0], output)
     return broadcast_shape(a.shape, b.shape)
 
 
@@ -132,7 +137,7 @@ def _squared_difference(_options, output, a, b):
 #: Kind -> (rule, least and greatest number of inputs). A rule gives the shape that the output must have.
 _RULES = {
     **dict.fromkeys(("ABS", "DEQUANTIZE", "EXP", "LOGISTIC", "QUANTIZE", "RELU", "RELU6", "TANH"), (_same, 1, 1)),
-    **dict.fromkeys(("ADD", "MAXIMUM", "MINIMUM", "MUL", "SUB"), (_broadcast, 2, 2)),
+    **dict.fromkeys(("ADD", "MAXIMUM", "MINIMUM", "SUB"), (_broadcast, 2, 2)),
     **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D"), (contraction_rules.pooled, 1, 1)),
     **dict.fromkeys(("EXPAND_DIMS", "RESHAPE", "SQUEEZE"), (movement_rules.reshaped, 1, 2)),
     **dict.fromkeys(("MEAN", "SUM"), (_reduced, 2, 2)),
@@ -152,6 +157,7 @@ _RULES = {
     "LEAKY_RELU": (_leaky_relu, 1, 1),
     "LOOKUP": (_lookup, 1, 1),
     "MIRROR_PAD": (movement_rules.mirror_padded, 2, 2),
+    "MUL": (_product, 2, 2),
     "PACK": (movement_rules.pack, 1, 1 << 10),
     "PAD": (movement_rules.padded, 2, 2),
     "PADV2": (movement_rules.padded, 3, 3),

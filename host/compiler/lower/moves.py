@@ -6,8 +6,8 @@ import math
 import numpy as np
 from systolith.host.operators import evaluate
 
-from .layout import image_shape
-from .move import Move
+from ..layout import image_shape
+from ..move import Move
 
 __all__ = ["broadcast", "concatenation", "picked"]
 

@@ -1,0 +1,115 @@
+"""Convolutions and fully connected layers."""
+
+import numpy as np
+from systolith.host.graph import activation_range, windows
+from systolith.host.quantisation import convolution_factors, fully_connected_factors
+from systolith.rtl.isa import Unit
+from systolith.sim.arithmetic import quantise_multiplier
+
+from ..box import Box
+from ..layer import Padding, Quantisation
+from ..layout import image_shape
+from ..matrix import MatrixLayer
+from ..transposed import TransposedLayer
+from ..vector import DepthwiseLayer
+from ..window import Geometry
+from .on_host import need
+from .sliding import MOST_STEPS, window
+
+__all__ = ["conv", "depthwise", "fully_connected", "transpose_conv"]
+
+
+def _constants(graph, operator, place=2):
+    """Weights and bias, which is the input at that place, of a convolution or fully connected operator."""
+    weights = graph.tensors[operator.inputs[1]]
+    need(weights.data is not None, "its weights are not constant")
+    need(weights.dtype == np.int8, "its weights are not int8")
+    need(not np.any(weights.zero_point), "its weights have a zero point")
+    has_bias = len(operator.inputs) > place and operator.inputs[place] >= 0
+    bias = graph.tensors[operator.inputs[place]] if has_bias else None
+    need(bias is None or bias.data is not None, "its bias is not constant")
+    return weights, bias
+
+
+def _quantisation(x, y, factors, bias, sums, activation):
+    """Requantisation of sums over raw inputs: the input's zero point goes into the bias."""
+    outputs = len(sums)
+    multiplier, shift = (np.broadcast_to(v, outputs) for v in quantise_multiplier(np.atleast_1d(factors)))
+    need(np.all(shift <= 30), "a rescaling factor is 2**30 or more")
+    total = (0 if bias is None else bias.data.astype(np.int64)) - int(x.zero_point[0]) * sums
+    zero_point = int(y.zero_point[0])
+    return Quantisation(total, multiplier, shift, zero_point, *activation_range(activation, y.scale[0], zero_point))
+
+
+def conv(graph, operator, config, x, y):
+    """CONV_2D, of groups as well, on the array."""
+    weights, bias = _constants(graph, operator)
+    outputs, *kernel, inputs = weights.shape
+    geometry, padding = window(operator.options, x, y, kernel, int(x.zero_point[0]))
+    sums = weights.data.astype(np.int64).sum(axis=(1, 2, 3))
+    quantisation = _quantisation(x, y, convolution_factors(x, weights, y), bias, sums, operator.options["activation"])
+    macs = int(np.prod(y.shape)) * int(np.prod(kernel)) * inputs
+    # A column has weights for its group alone; the zeros take rows only where a column beside it needs them.
+    groups = x.shape[-1] // inputs
+    stored = np.zeros((*kernel, x.shape[-1], outputs), np.int8)
+    for group in range(groups):
+        own = slice(group * outputs // groups, (group + 1) * outputs // groups)
+        stored[:, :, group * inputs:(group + 1) * inputs, own] = weights.data[own].transpose(1, 2, 3, 0)
+    return MatrixLayer("", "", Unit.MATRIX, [x.index], -1, macs, {x.index: padding}, geometry=geometry, weights=stored,
+                       quantisation=quantisation)
+
+
+def depthwise(graph, operator, config, x, y):
+    """DEPTHWISE_CONV_2D, on the vector unit where its window fits, else on the array, among zeros."""
+    weights, bias = _constants(graph, operator)
+    _, *kernel, outputs = weights.shape
+    inputs = x.shape[-1]
+    geometry, padding = window(operator.options, x, y, kernel, int(x.zero_point[0]))
+    quantisation = _quantisation(x, y, convolution_factors(x, weights, y), bias,
+                                 weights.data.astype(np.int64).sum(axis=(0, 1, 2)), operator.options["activation"])
+    macs = int(np.prod(y.shape)) * int(np.prod(kernel))
+    short = max(x.shape[1:3]) + max(kernel) < MOST_STEPS
+    if config.has_vector and short and inputs == outputs and DepthwiseLayer.fits(config, geometry):
+        return DepthwiseLayer("", "", Unit.VECTOR, [x.index], -1, macs, {x.index: padding}, geometry=geometry,
+                              weights=weights.data[0], quantisation=quantisation)
+    sparse = np.zeros((*kernel, inputs, outputs), np.int8)
+    channels = np.arange(outputs)
+    sparse[:, :, channels * inputs // outputs, channels] = weights.data[0]
+    return MatrixLayer("", "", Unit.MATRIX, [x.index], -1, macs, {x.index: padding}, geometry=geometry, weights=sparse,
+                       quantisation=quantisation)
+
+
+def transpose_conv(graph, operator, config, x, y):
+    """TRANSPOSE_CONV, on the array."""
+    weights, bias = _constants(graph, operator, 3)
+    need(x.shape[0] == 1, "its input is not one image")
+    outputs, *kernel, _ = weights.shape
+    stride = operator.options["stride_h"], operator.options["stride_w"]
+    before = tuple(before for _, before, _ in windows(y.shape[1:3], kernel, operator.options))
+    # The zero point depends on which taps an output has.
+    quantisation = _quantisation(x, y, convolution_factors(x, weights, y), bias, np.zeros(outputs, np.int64),
+                                 operator.options.get("activation", "NONE"))
+    layer = TransposedLayer(
+        "", "", Unit.MATRIX, [x.index], y.index, int(np.prod(x.shape)) * int(np.prod(kernel)) * outputs,
+        weights=weights.data.transpose(1, 2, 3, 0), quantisation=quantisation, zero_point=int(x.zero_point[0]),
+        stride=stride, before=before)
+    whole = [Box.whole(image_shape(t.shape)) for t in (x, y)]
+    layer.padding = {x.index: layer.around(layer.needs(whole[1], None)[x.index], whole[0])}
+    return layer
+
+
+def fully_connected(graph, operator, config, x, y):
+    """FULLY_CONNECTED: a window as large as the image, or a vector after the other."""
+    weights, bias = _constants(graph, operator)
+    outputs, inputs = weights.shape
+    elements = int(np.prod(x.shape))
+    if elements == inputs:
+        kernel = image_shape(x.shape)
+    else:
+        need(x.shape[-1] == inputs and image_shape(x.shape)[0] == 1, "its input is not a list of vectors")
+        kernel = 1, 1, inputs
+    return MatrixLayer(
+        "", "", Unit.MATRIX, [x.index], -1, elements * outputs, {x.index: Padding()},
+        geometry=Geometry(kernel[:2]), weights=weights.data.T.reshape(*kernel, outputs),
+        quantisation=_quantisation(x, y, fully_connected_factors(x, weights, y), bias,
+                                   weights.data.astype(np.int64).sum(axis=1), operator.options["activation"]))
