@@ -102,7 +102,7 @@ def differences(graph, inputs, computed, reference):
         expected[index] = _as_stored(reference.get(tensor.name, alone), tensor.shape)
         if tensor.name in reference and index in computed:
             # An output in reals is in the units of what it was made from.
-            unit = float(graph.tensors[operator.inputs[0]].scale[0]) if operator.kind == "DEQUANTIZE" else 1
+            unit = float(graph.tensors[operator.inputs[0]].scale[0]) if tensor.dtype == np.float32 else 1
             distance, own = (np.rint(np.abs(value.astype(np.float64) - expected[index]) / unit).astype(np.int64)
                              for value in (computed[index], alone))
             result.append(Difference(operator.index, operator.kind, tensor.name, int(distance.max()), int(own.max()),

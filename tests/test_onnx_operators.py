@@ -39,6 +39,14 @@ def test_functions_of_the_same_elements_are_one_table():
     assert kinds(compared(model.proto(model.qdq(y, 0.05, -128)), own=0)) == ["QUANTIZE", "LOOKUP", "DEQUANTIZE"]
 
 
+def test_a_function_at_the_end_gives_reals():
+    model = QdqModel()
+    y = model.node("Conv", [model.qdq(model.input((1, 4, 4, 4))), model.weights((3, 4, 1, 1))])
+    y = model.node("Tanh", [model.node("Add", [model.qdq(y, 0.08, -10), model.constant(np.float32(0.5))])])
+    graph = compared(model.proto(y))
+    assert kinds(graph)[-1] == "LOOKUP" and graph.tensors[graph.outputs[0]].dtype == np.float32
+
+
 def test_a_clip_that_no_activation_is_follows_its_operator():
     model = QdqModel()
     y = model.node("Conv", [model.qdq(model.input((1, 4, 4, 4))), model.weights((3, 4, 1, 1))])

@@ -12,7 +12,7 @@ from .builder import GraphBuilder
 from .elementwise import evaluated
 from .functions import FUNCTIONS
 from .node import Node
-from .result import Constant, Value, need
+from .result import Constant, SingleElement, Value, need
 
 __all__ = ["OLDEST_OPSET", "load", "parse"]
 
@@ -182,8 +182,14 @@ class _Translation:
 
     def _output(self, name):
         """The tensor of an output: in ONNX's order, and float if ONNX has it so."""
-        need(not isinstance(self._results[name], Constant), f"has the constant output {name!r}")
-        value = self._builder.settled(self._results[name], name)
+        result = self._results[name]
+        need(not isinstance(result, Constant), f"has the constant output {name!r}")
+        if isinstance(result, SingleElement):
+            # Nothing quantises it: its reals are as they are.
+            x = self._builder.stored(result.value, tuple(range(len(result.value.shape))))
+            return self._builder.operator("LOOKUP", [x], self._builder.tensor(name, x.shape, np.float32),
+                                          table=result.levels.tolist())
+        value = self._builder.settled(result, name)
         need(len(value.tensor.scale), f"has an output, {name!r}, that nothing quantises")
         tensor = self._builder.stored(value, tuple(range(len(value.shape))))
         if self._types[name].elem_type != TensorProto.FLOAT:

@@ -92,7 +92,7 @@ def hard_swish(node, x):
 
 def lookup(node, x):
     """Any function of one int8, given as its value for each. Not of TensorFlow Lite: ONNX models have it."""
-    return np.array(node.options["table"], np.int8)[x.view(np.uint8)]
+    return np.array(node.options["table"], node.output.dtype)[x.view(np.uint8)]
 
 
 def _by_function(node, x, function):
