@@ -37,6 +37,7 @@ __all__ = [
     "Unit",
     "decode",
     "encode",
+    "register_value",
     "signed",
 ]
 
@@ -269,6 +270,29 @@ CONFIG = {
 
 #: Index of the register that Set_Configuration writes to no effect, in every unit.
 SINK = 31
+
+
+def register_value(register, value):
+    """What Set_Configuration carries to give a register a value.
+
+    Parameters
+    ----------
+    register : ConfigRegister
+    value : int
+        A stride wraps modulo its width.
+
+    Errors
+    ------
+    IsaError
+        For a value that does not fit.
+    """
+    value, bits = int(value), register.width - register.signed
+    if register.name.endswith("stride"):
+        value = signed(value, register.width)
+    elif not -(register.signed << bits) <= value < 1 << bits:
+        raise IsaError(f"register {register.name} must be between {-(register.signed << bits)} and {(1 << bits) - 1}, "
+                       f"not {value}")
+    return value & 0xFFFFFFFF
 
 
 def signed(value, width):

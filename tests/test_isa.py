@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from systolith.rtl import isa
 from systolith.rtl.assembly import assemble, disassemble
-from systolith.rtl.isa import CONFIG, TABLE, IsaError, Opcode, Unit, decode, encode
+from systolith.rtl.isa import CONFIG, TABLE, IsaError, Opcode, Unit, decode, encode, register_value
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -66,3 +66,13 @@ def test_an_unknown_opcode_is_refused():
 
 def test_the_documentation_is_that_of_the_table():
     assert runpy.run_path(str(DOCS / "make_isa.py"))["text"]() == (DOCS / "isa.md").read_text()
+
+
+def test_registers_take_what_fits_them():
+    registers = {r.name: r for r in CONFIG[Unit.VECTOR]}
+    assert register_value(registers["zero_point"], -128) == 0xFFFFFF80
+    assert [register_value(registers["x_stride"], stride) for stride in (-3, (1 << 26) - 3)] == [0xFFFFFFFD] * 2
+    for name, value in (("zero_point", 128), ("zero_point", -129), ("x_count", 1 << 14), ("x_count", -1),
+                        ("multiplier_a", 1 << 31)):
+        with pytest.raises(IsaError, match=f"register {name} must be between .*, not {value}"):
+            register_value(registers[name], value)

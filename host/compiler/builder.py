@@ -182,9 +182,9 @@ class Builder:
     def configure(self, unit, **values):
         """Gives configuration registers their values, with as few instructions as it takes."""
         have = self._registers[unit]
-        places = {r.name: r.index for r in isa.CONFIG[unit]}
-        new = [(places[name], int(value) & 0xFFFFFFFF) for name, value in values.items()
-               if have.get(places[name], 0) != int(value) & 0xFFFFFFFF]
+        registers = {r.name: r for r in isa.CONFIG[unit]}
+        wanted = {registers[name].index: isa.register_value(registers[name], value) for name, value in values.items()}
+        new = [(index, value) for index, value in wanted.items() if have.get(index, 0) != value]
         have.update(new)
         new += [(isa.SINK, 0)] * (len(new) % 2)
         for (index0, value0), (index1, value1) in zip(new[::2], new[1::2]):
