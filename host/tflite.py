@@ -15,14 +15,17 @@ from . import operators
 from .constant_folding import FOLDABLE, fold
 from .graph import Graph, ModelError, Operator, Tensor
 
-__all__ = ["load", "parse"]
+__all__ = ["KINDS", "load", "parse"]
+
+#: Kinds of operators that are read; LOOKUP is none of TensorFlow Lite's.
+KINDS = operators.SUPPORTED - {"LOOKUP"}
 
 
 def _names(enum):
     return {value: name for name, value in vars(enum).items() if isinstance(value, int)}
 
 
-_KINDS = _names(schema.BuiltinOperator)
+_CODES = _names(schema.BuiltinOperator)
 _TYPES = _names(schema.TensorType)
 _ENUMS = {"activation": _names(schema.ActivationFunctionType), "padding": _names(schema.Padding)}
 _DTYPES = {"INT8": np.int8, "UINT8": np.uint8, "INT16": np.int16, "INT32": np.int32, "INT64": np.int64,
@@ -162,11 +165,11 @@ def _kind(model, index, table):
         raise ModelError(f"operator {index} has code {table.opcodeIndex}, expected one of {len(model.operatorCodes)}")
     code = model.operatorCodes[table.opcodeIndex]
     # Codes below 127 are in the older of two fields, and the newer field of an older file is 0.
-    kind = _KINDS.get(max(code.builtinCode, code.deprecatedBuiltinCode), "unknown")
+    kind = _CODES.get(max(code.builtinCode, code.deprecatedBuiltinCode), "unknown")
     if kind == "CUSTOM":
         kind = f"custom {(code.customCode or b'').decode(errors='replace')}"
-    if kind not in operators.SUPPORTED | FOLDABLE:
-        raise ModelError(f"operator {index} is {kind}, expected one of {', '.join(sorted(operators.SUPPORTED))}")
+    if kind not in KINDS | FOLDABLE:
+        raise ModelError(f"operator {index} is {kind}, expected one of {', '.join(sorted(KINDS))}")
     return kind
 
 
@@ -200,7 +203,7 @@ def _check(graph):
             raise ModelError(f"{where} writes a tensor that already has a value")
         known.update(operator.outputs)
         _check_types(graph, operator, constants, where)
-        if operator.kind not in operators.SUPPORTED:
+        if operator.kind not in KINDS:
             raise ModelError(f"{where} is supported only where its inputs are integer constants or shapes")
         try:
             operators.check(graph, operator)
