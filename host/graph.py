@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from systolith.rtl.errors import UserError
 
-__all__ = ["Graph", "ModelError", "Operator", "Tensor", "activation_range", "window", "windows"]
+__all__ = ["Graph", "ModelError", "Operator", "Tensor", "activation_range", "integers", "window", "windows"]
 
 
 class ModelError(UserError):
@@ -35,6 +35,12 @@ class Tensor:
     zero_point: np.ndarray
     axis: int = 0
     data: np.ndarray | None = None
+
+
+def integers(index, values):
+    """A constant: int32 in one dimension, that say what an operator is to do."""
+    none = np.zeros(0)
+    return Tensor(index, "", (len(values),), np.dtype(np.int32), none, none, data=np.array(values, np.int32))
 
 
 @dataclass(eq=False)

@@ -14,6 +14,7 @@ from .layout import PlanError, image_shape
 from .lower import OnHost, lower
 from .place import place
 from .schedule import schedule
+from .shuffle import fuse_shuffles
 from .split import split_into_slices
 from .stream import Part, TooLarge, stream
 
@@ -42,7 +43,7 @@ def compile_graph(graph, config, dump=False, transfers=False):
     ModelError
         If it has an operator that neither chip nor host can execute.
     """
-    graph = split_into_slices(fuse_padding(graph))
+    graph = split_into_slices(fuse_shuffles(fuse_padding(graph)))
     layers, reasons = _choose(graph, config)
     for operator in graph.operators:
         if operator.index in reasons and operator.kind not in SUPPORTED:

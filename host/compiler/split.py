@@ -1,7 +1,6 @@
 """Operators with several outputs become slices: a layer of the chip has one."""
 
-import numpy as np
-from systolith.host.graph import Operator, Tensor
+from systolith.host.graph import Operator, integers
 
 __all__ = ["split_into_slices"]
 
@@ -23,9 +22,7 @@ def split_into_slices(graph):
     tensors, operators = list(graph.tensors), []
 
     def constant(values):
-        none = np.zeros(0)
-        tensors.append(Tensor(len(tensors), "", (len(values),), np.dtype(np.int32), none, none,
-                              data=np.array(values, np.int32)))
+        tensors.append(integers(len(tensors), values))
         return len(tensors) - 1
 
     for operator in graph.operators:

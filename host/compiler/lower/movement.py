@@ -1,10 +1,14 @@
-"""Operators that only move elements: the vector unit."""
+"""Operators that only move elements: the vector unit, or the array."""
 
+import numpy as np
 from systolith.rtl.isa import Unit
+from systolith.sim.arithmetic import quantise_multiplier
 
-from ..layer import Layer, Padding
+from ..layer import Layer, Padding, Quantisation
 from ..layout import image_shape
+from ..matrix import MatrixLayer
 from ..move import Move, MoveLayer
+from ..window import Geometry
 from . import moves
 from .on_host import need, need_vector
 
@@ -43,11 +47,26 @@ def pad(graph, operator, config, x, y):
 
 
 def picked(graph, operator, config, x, y):
-    """`PICKED`."""
+    """`PICKED`: by moves; or where each pixel has some of its own channels, by the array, if that takes fewer steps."""
+    elements = moves.origin(graph, operator, x, y)
+    found = moves.picked(elements, x) if config.has_vector else None
+    channels = moves.selected(elements, x.shape)
+    blocks = -(-y.shape[-1] // config.cols) if y.shape else 1
+    if channels is not None and (found is None or len(found) > 2 * blocks):
+        return _selection(x, channels)
     need_vector(config)
-    found = moves.picked(graph, operator, x, y)
     need(found is not None, "it takes more moves than pay")
     return _moves([x.index], found)
+
+
+def _selection(x, channels):
+    """A convolution of one tap, whose weights choose."""
+    weights = np.zeros((1, 1, x.shape[-1], len(channels)), np.int8)
+    weights[0, 0, channels, np.arange(len(channels))] = 1
+    (multiplier, shift), same = quantise_multiplier(1.0), np.ones(len(channels), np.int64)
+    unchanged = Quantisation(0 * same, multiplier * same, shift * same, 0, -128, 127)
+    return MatrixLayer("", "", Unit.MATRIX, [x.index], -1, 0, {x.index: Padding()}, geometry=Geometry(),
+                       weights=weights, quantisation=unchanged)
 
 
 def reshape(graph, operator, config, x, y):

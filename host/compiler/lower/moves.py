@@ -9,7 +9,7 @@ from systolith.host.operators import evaluate
 from ..layout import image_shape
 from ..move import Move
 
-__all__ = ["broadcast", "concatenation", "picked"]
+__all__ = ["broadcast", "concatenation", "origin", "picked", "selected"]
 
 #: Most moves that an operator may take: each is an instruction or more for every few rows.
 _MOST_MOVES = 64
@@ -57,27 +57,53 @@ def broadcast(source, shape, target):
     return Move(source, large, tuple((0, int(have == want)) for have, want in zip(small, large)))
 
 
-def picked(graph, operator, source, target):
-    """Moves of an operator each of whose outputs' elements is one of its input's, whichever the operator is.
+def origin(graph, operator, source, target):
+    """Of an operator each of whose outputs' elements is one of its input's: which one, as an array of target's shape.
 
-    Its function on the host tells which: it is given the elements' places in place of their values.
+    Its function on the host tells, whichever the operator is: it is given the elements' places instead of their values.
 
     Parameters
     ----------
     source, target : Tensor
+    """
+    places = np.arange(math.prod(source.shape), dtype=np.int64)
+    found = np.zeros(target.shape, np.int64)
+    for shift in range(0, max(1, len(places) - 1).bit_length(), 7):  # an int8 holds seven bits
+        digit = (places >> shift & 127).astype(np.int8).reshape(source.shape)
+        found |= evaluate(graph, operator, {source.index: digit})[0].astype(np.int64) << shift
+    return found
+
+
+def picked(elements, source):
+    """Moves that make a tensor of single elements of another.
+
+    Parameters
+    ----------
+    elements : array, as `origin` gives it
+    source : Tensor
 
     Returns
     -------
     list of Move, or None if it takes too many
     """
-    places = np.arange(math.prod(source.shape), dtype=np.int64)
-    origin = np.zeros(target.shape, np.int64)
-    for shift in range(0, max(1, len(places) - 1).bit_length(), 7):  # an int8 holds seven bits
-        digit = (places >> shift & 127).astype(np.int8).reshape(source.shape)
-        origin |= evaluate(graph, operator, {source.index: digit})[0].astype(np.int64) << shift
-    origin, shape = origin.reshape(image_shape(target.shape)), image_shape(source.shape)
-    choices = (_grids(origin, shape, steps, source.index) for steps in _STEPS)
+    elements, shape = elements.reshape(image_shape(elements.shape)), image_shape(source.shape)
+    choices = (_grids(elements, shape, steps, source.index) for steps in _STEPS)
     return min((moves for moves in choices if moves), key=len, default=None)
+
+
+def selected(elements, shape):
+    """Which channels of its input each pixel takes, if all take the same and of their own pixel; else None.
+
+    Parameters
+    ----------
+    elements : array, as `origin` gives it
+    shape : of the source
+    """
+    if elements.shape[:-1] != tuple(shape[:-1]):
+        return None
+    channels = elements.reshape(-1, elements.shape[-1]) - np.arange(math.prod(shape[:-1]))[:, None] * shape[-1]
+    same = (channels == channels[0]).all() and (channels[0] >= 0).all() and (channels[0] < shape[-1]).all()
+    return channels[0] if same else None
 
 
 def _grids(origin, shape, steps, source):
