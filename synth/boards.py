@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from amaranth_boards.icebreaker import ICEBreakerPlatform
 from amaranth_boards.icepi_zero import IcepiZero1_3Platform
 from amaranth_boards.tang_nano_9k import TangNano9kPlatform
+from amaranth_boards.tang_primer_20k import TangPrimer20kDockPlatform
 from amaranth_boards.ulx3s import ULX3S_25F_Platform, ULX3S_85F_Platform
 from systolith.rtl.config import PRESETS, Config
 from systolith.rtl.errors import UserError
@@ -62,8 +63,8 @@ def _ecp5(size, package, synthesis="", floor=""):
     return Part("ecp5", (f"--{size}", "--package", package, "--speed", "6"), synthesis, floor=floor)
 
 
-def _gowin(device, family, synthesis):
-    return Part("gowin", ("--device", device, "--vopt", f"family={family}"), f"-family {synthesis}", family)
+def _gowin(device, family, synthesis, *packing):
+    return Part("gowin", ("--device", device, "--vopt", f"family={family}"), f"-family {synthesis}", family, packing)
 
 
 # Block memories on an ECP5: 18 kbit, 2048 x 9 or 512 x 36. The weight memory takes a block for each column and 2048
@@ -102,6 +103,11 @@ BOARDS = {board.name: board for board in (
     Board(name="tang-nano-20k", title="Sipeed Tang Nano 20K with a GW2AR-18", platform=TangNano20kPlatform,
           part=_gowin("GW2AR-LV18QN88C8/I7", "GW2A-18C", "gw2a"), freq=81, loader="tangnano20k",
           config=_NANO_GW2A),
+    Board(name="tang-primer-20k", title="Sipeed Tang Primer 20K on its Dock, with a GW2A-18",
+          # Its first two LEDs are at the pins that tell of the configuration.
+          platform=TangPrimer20kDockPlatform,
+          part=_gowin("GW2A-LV18PG256C8/I7", "GW2A-18C", "gw2a", "--ready_as_gpio", "--done_as_gpio"), freq=81,
+          loader="tangprimer20k", config=replace(_NANO_GW2A, name="tang-primer-20k")),
     Board(name="tang-nano-9k", title="Sipeed Tang Nano 9K with a GW1NR-9", platform=TangNano9kPlatform,
           part=_gowin("GW1NR-LV9QN88PC6/I5", "GW1N-9C", "gw1n"), freq=45, loader="tangnano9k",
           config=_sized("pico", "tang-nano-9k", weight_memory_rows=2048, unified_buffer_bytes=8192,

@@ -85,6 +85,8 @@ class Part:
         Options of yosys for it.
     packed_as : str
         What names it to the packer, if that wants a name.
+    packing : tuple of str
+        More options of the packer: which pins with a second purpose are plain ones.
     floor : str
         Key of `systolith.synth.floorplan.FLOORS`, if its blocks are to be planned.
     """
@@ -92,6 +94,7 @@ class Part:
     options: tuple
     synthesis: str = ""
     packed_as: str = ""
+    packing: tuple = ()
     floor: str = ""
 
 
@@ -203,5 +206,5 @@ def pack(part, folder, *, progress=None):
     """
     family = FAMILIES[part.family]
     tool, *arguments = (word.format(name=part.packed_as) for word in family.packer)
-    run(tool, arguments, folder, "pack.log", progress)
+    run(tool, [*arguments, *part.packing], folder, "pack.log", progress)
     return Path(folder) / family.bitstream

@@ -23,7 +23,8 @@ def test_the_constraint_files_are_up_to_date():
 # As the boards' own schematics and examples have them.
 @pytest.mark.parametrize("board, clock, rx, tx", [
     ("ulx3s-85f", "G2", "M1", "L4"), ("ulx3s-25f", "G2", "M1", "L4"), ("icebreaker", "35", "6", "9"),
-    ("tang-nano-20k", "4", "70", "69"), ("tang-nano-9k", "52", "18", "17"), ("icepi-zero", "M1", "K16", "K15")])
+    ("tang-nano-20k", "4", "70", "69"), ("tang-nano-9k", "52", "18", "17"), ("tang-primer-20k", "H11", "T13", "M11"),
+    ("icepi-zero", "M1", "K16", "K15")])
 def test_the_pins_of_clock_and_uart(board, clock, rx, tx):
     (path,) = FOLDER.glob(f"{board}.*")
     words = [line.replace('"', " ").replace(";", " ").split() for line in path.read_text().splitlines()]
