@@ -101,15 +101,15 @@ BOARDS = {board.name: board for board in (
           part=Part("ice40", ("--up5k", "--package", "sg48")), freq=24, loader="ice40_generic",
           config=_sized("pico", "icebreaker", multiplier="dsp")),
     Board(name="tang-nano-20k", title="Sipeed Tang Nano 20K with a GW2AR-18", platform=TangNano20kPlatform,
-          part=_gowin("GW2AR-LV18QN88C8/I7", "GW2A-18C", "gw2a"), freq=81, loader="tangnano20k",
+          part=_gowin("GW2AR-LV18QN88C8/I7", "GW2A-18C", "gw2a"), freq=94.5, loader="tangnano20k",
           config=_NANO_GW2A),
     Board(name="tang-primer-20k", title="Sipeed Tang Primer 20K on its Dock, with a GW2A-18",
           # Its first two LEDs are at the pins that tell of the configuration.
           platform=TangPrimer20kDockPlatform,
-          part=_gowin("GW2A-LV18PG256C8/I7", "GW2A-18C", "gw2a", "--ready_as_gpio", "--done_as_gpio"), freq=81,
+          part=_gowin("GW2A-LV18PG256C8/I7", "GW2A-18C", "gw2a", "--ready_as_gpio", "--done_as_gpio"), freq=94.5,
           loader="tangprimer20k", config=replace(_NANO_GW2A, name="tang-primer-20k")),
     Board(name="tang-nano-9k", title="Sipeed Tang Nano 9K with a GW1NR-9", platform=TangNano9kPlatform,
-          part=_gowin("GW1NR-LV9QN88PC6/I5", "GW1N-9C", "gw1n"), freq=45, loader="tangnano9k",
+          part=_gowin("GW1NR-LV9QN88PC6/I5", "GW1N-9C", "gw1n"), freq=51, loader="tangnano9k",
           config=_sized("pico", "tang-nano-9k", weight_memory_rows=2048, unified_buffer_bytes=8192,
                         instruction_depth=512, multiplier="dsp")),
 )}

@@ -8,6 +8,8 @@ ONNX quantises in an operator of its own, so that what came before has no scale 
 `SingleElement`.
 """
 
+import math
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -39,7 +41,7 @@ class GraphBuilder:
     def __init__(self, name):
         self.graph = Graph(name, [], [], [], [])
         self.subject = ""
-        self._moved = {}
+        self._moved, self._settled = {}, {}
 
     def tensor(self, name, shape, dtype=np.int8, quantisation=None, data=None):
         """A new tensor, quantised as a whole or not at all."""
@@ -114,53 +116,64 @@ class GraphBuilder:
     def quantised(self, result, name, quantisation):
         """A result in that quantisation, as a `Value`."""
         if isinstance(result, Value):
-            tensor = result.tensor
-            if tensor.dtype == np.int8 and own(tensor) == quantisation:
+            if result.tensor.dtype == np.int8 and own(result.tensor) == quantisation:
                 return result
-            shape = result.source if result.is_sequence else result.shape
-            result = Pending(self.subject, "QUANTIZE", [self.stored(replace(result, shape=shape))], shape,
-                             view=result.shape)
-        if isinstance(result, SingleElement):
-            return self._looked_up(result, name, quantisation)
-        self.subject, view = result.subject, result.view or result.shape
-        if result.shape not in (view, as_image(view)):
-            name = f"{name} (with all dimensions)"  # not what ONNX has under the name
-        if result.fixed not in (None, quantisation):
-            inner = self._emit(result, f"{name} (own scale)", result.fixed)
-            result = Pending(result.subject, "QUANTIZE", [inner], result.shape)
-        return replace(self.value(self._emit(result, name, quantisation), result.shape), shape=view)
+            image = replace(result, shape=result.source) if result.is_sequence else result
+            result = Pending(self.subject, "QUANTIZE", [self.stored(image)], image.shape, view=result.shape)
+        with self._about(result.subject):
+            if isinstance(result, SingleElement):
+                return self._looked_up(result, name, quantisation)
+            if result.fixed in (None, quantisation):
+                return self._emitted(result, name, quantisation)
+            inner = self._emitted(replace(result, low=-math.inf, high=math.inf), f"{name} (own scale)", result.fixed)
+            if (result.low, result.high) != (-math.inf, math.inf):
+                inner = SingleElement.of(inner, result.subject).confined(result.low, result.high)
+            return self.quantised(inner, name, quantisation)
 
     def settled(self, result, name):
         """The same for a result that nothing quantises: only one of a fixed quantisation needs nothing."""
         if isinstance(result, Value):
             return result
-        self.subject = result.subject
-        need(isinstance(result, Pending) and result.fixed,
-             f"has an output, {name!r}, that no QuantizeLinear quantises")
-        return self.quantised(result, f"{name} (int8)", result.fixed)
+        if id(result) not in self._settled:
+            with self._about(result.subject):
+                need(isinstance(result, Pending) and result.fixed,
+                     f"has an output, {name!r}, that no QuantizeLinear quantises")
+                self._settled[id(result)] = result, self.quantised(result, f"{name} (int8)", result.fixed)
+        return self._settled[id(result)][1]
+
+    @contextmanager
+    def _about(self, subject):
+        """Errors are about another node than the one at hand."""
+        before, self.subject = self.subject, subject
+        yield
+        self.subject = before
 
     def _looked_up(self, result, name, quantisation):
-        self.subject = result.subject
-        table = result.table(quantisation)
-        x = result.value.tensor
-        if quantisation == own(x) and np.array_equal(table, _LEVELS):
-            return result.value
-        value = result.value
+        table, value = result.table(quantisation), result.value
+        if quantisation == own(value.tensor) and np.array_equal(table, _LEVELS):
+            return value
         if not value.is_sequence:
             value = self.value(self.stored(value), value.shape)
         output = self.tensor(name, value.tensor.shape, np.int8, quantisation)
         return replace(value, tensor=self.operator("LOOKUP", [value.tensor], output, table=table.tolist()))
 
-    def _emit(self, pending, name, quantisation):
+    def _emitted(self, pending, name, quantisation):
+        """The operator's result. Its tensor has ONNX's name only where it is stored as what ONNX has under the name."""
+        shape, order = pending.shape, pending.order or canonical(len(pending.shape))
+        view = shape if pending.view is None else pending.view
+        if order != canonical(len(shape)) or shape not in (view, as_image(view)):
+            name = f"{name} (otherwise stored)"
+        stored = tuple(shape[axis] for axis in order)
+        return Value(self._emit(pending, name, stored, quantisation), shape, order, view)
+
+    def _emit(self, pending, name, shape, quantisation):
         """The operator, and where it cannot confine its result, one that does."""
-        self.subject = pending.subject
-        shape = [pending.shape[axis] for axis in canonical(len(pending.shape))]
         low, high = (quantised(bound, quantisation) for bound in (pending.low, pending.high))
         activation = _activation(low, high, quantisation)
         confines = activation == "NONE" or (activation is not None and pending.kind in _CONFINE)
         inputs = pending.inputs
         if pending.uniform:
-            inputs = [self._requantised(x, quantisation) for x in inputs]
+            inputs = [self._requantised(x, quantisation) if len(x.scale) else x for x in inputs]
         target = self.tensor(name if confines else f"{name} (not confined)", shape, np.int8, quantisation)
         self.operator(pending.kind, inputs, target, activation=activation if confines else "NONE", **pending.options)
         if confines:

@@ -32,7 +32,10 @@ def _bias(builder, node, x, weights, outputs):
     """The third input, if there is one, as a list of one int32 constant in units of the sums."""
     if node.optional(2) is None:
         return []
-    values = np.broadcast_to(reals(node.constant(2, "a bias")).reshape(-1), outputs)
+    values = reals(node.constant(2, "a bias"))
+    need(values.size == 1 or values.shape[-1] == values.size == outputs,
+         f"has a bias of shape {list(values.shape)}, expected a number for each of {outputs} outputs")
+    values = np.broadcast_to(values.reshape(-1), outputs)
     return [_sums(builder, node.names[2], values, float(x.scale[0]) * weights.scale.astype(np.float64))]
 
 
@@ -99,26 +102,25 @@ def matmul(builder, node):
         return _product(builder, node, False)
     values = [node.value(builder, index) for index in range(2)]
     need(min(len(value.shape) for value in values) >= 2, "multiplies a vector, expected matrices")
-    # As they are: the last two dimensions are the matrices.
+    # In ONNX's order: the last two dimensions are the matrices.
     a, b = (builder.stored(value, tuple(range(len(value.shape)))) for value in values)
-    need(len(node.shape) != 4, "multiplies tensors of 4 dimensions, expected at most 3")
-    return Pending(builder.subject, "BATCH_MATMUL", [a, b], node.shape, {"adj_x": False, "adj_y": False})
+    return Pending(builder.subject, "BATCH_MATMUL", [a, b], node.shape, {"adj_x": False, "adj_y": False},
+                   order=tuple(range(len(node.shape))))
 
 
 def _product(builder, node, transposed):
     """Product with a constant matrix, [outputs, inputs] if transposed."""
     value, weights = node.value(builder, 0), node.weights(0 if transposed else 1)
     need(weights.data.ndim == 2, f"has weights of {weights.data.ndim} dimensions, expected 2")
-    need(len(node.shape) <= 3, f"has an output of {len(node.shape)} dimensions, expected at most 3")
     matrix = weights.data if transposed else weights.data.T
     if math.prod(value.shape) == matrix.shape[1]:
         # One vector: its elements may lie in any order if the weights do, too.
         x, matrix = value.tensor, matrix[:, value.elements()]
     else:
-        x = builder.stored(value)
+        x = builder.stored(value, tuple(range(len(value.shape))))
     stored = builder.channel_constant(node.names[1], matrix, weights.scale, weights.zero_point, 0)
     return Pending(builder.subject, "FULLY_CONNECTED", [x, stored, *_bias(builder, node, x, weights, len(matrix))],
-                   node.shape, {"weights_format": 0})
+                   node.shape, {"weights_format": 0}, order=tuple(range(len(node.shape))))
 
 
 def batch_normalization(builder, node):
@@ -137,6 +139,7 @@ def batch_normalization(builder, node):
 def per_channel(builder, node, index, factor, summand):
     """An input times a factor of its channel and plus a summand."""
     value = node.value(builder, index)
+    need(value.shape == node.shape, f"broadcasts {node.names[index]!r} to the shape {list(node.shape)}")
     need(2 <= len(value.shape) <= 4, f"has an input of {len(value.shape)} dimensions, expected 2 to 4")
     image = replace(value, shape=as_image(value.shape))
     x, channels = builder.stored(image), image.shape[1]

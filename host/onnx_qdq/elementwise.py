@@ -89,6 +89,9 @@ def two_operands(kind):
         result = _alike(builder, node)
         if result is not None:
             return result
+        for index, x in enumerate(node.inputs):
+            if not isinstance(x, Constant):
+                node.value(builder, index)  # refuses what nothing quantises
         need(kind is not None, "has two computed inputs that are not of the same elements, or a constant of several")
         for index, x in enumerate(node.inputs):
             if isinstance(x, Constant) and x.scale is None:
@@ -106,8 +109,8 @@ def _by_channels(builder, node, index, kind):
     sizes = (1,) * (rank - values.ndim) + values.shape
     channels = [size if axis == 1 else 1 for axis, size in enumerate(node.shape)]
     need(rank >= 2 and list(sizes) == channels and kind in ("ADD", "SUB", "MUL"),
-         f"has a float constant, {node.names[1 - index]!r}, of shape {list(values.shape)}, expected a number for each "
-         "channel, or int8 into DequantizeLinear")
+         f"has a float constant, {node.names[1 - index]!r}, of shape {list(values.shape)}, expected int8 into "
+         "DequantizeLinear, or for Add, Sub and Mul a number for each channel")
     values = values.reshape(-1)
     if kind == "MUL":
         return per_channel(builder, node, index, values, 0)
@@ -143,7 +146,7 @@ def _confined(builder, node, low, high):
         return replace(x, low=min(max(low, x.low), high), high=max(min(high, x.high), low))
     x = node.single_element(0, builder)
     need(x is not None, f"has a constant input, {node.names[0]!r}")
-    return SingleElement(builder.subject, x.value, np.clip(x.levels, low, high).astype(np.float32))
+    return x.confined(low, high)
 
 
 def prelu(builder, node):

@@ -4,9 +4,15 @@ A function takes the builder and the node and gives what the node's output stand
 each output. It takes the attributes that it knows out of the node; one that is left over is refused by the caller.
 """
 
-from . import contraction, elementwise, movement, pooling, quantising
+from . import contraction, elementwise, movement, pooling, quantising, resize
 
-__all__ = ["FUNCTIONS"]
+__all__ = ["FUNCTIONS", "ON_INTEGERS"]
+
+#: Operators that mean the same of int8 as of the reals that these stand for.
+ON_INTEGERS = frozenset({"Concat", "DepthToSpace", "Flatten", "Gather", "GlobalMaxPool", "Identity", "MaxPool",
+                         "ReduceMax", "ReduceMin", "Reshape", "Shape", "Slice", "SpaceToDepth", "Split", "Squeeze",
+                         "Transpose", "Unsqueeze"})
+
 
 #: ONNX's operators, all of domain ai.onnx.
 FUNCTIONS = {
@@ -43,7 +49,7 @@ FUNCTIONS = {
     "ReduceSum": pooling.reduced("SUM"),
     "Relu": elementwise.relu,
     "Reshape": movement.view,
-    "Resize": movement.resize,
+    "Resize": resize.resize,
     "Shape": movement.shape,
     "Slice": movement.slice_,
     "Softmax": elementwise.softmax,

@@ -3,18 +3,18 @@
 from dataclasses import replace
 
 import numpy as np
+from onnx import TensorProto
 
-from ..operators.resize import nearest
-from .elementwise import evaluated
-from .result import Constant, Pending, Value, canonical, need, own
+from .result import Constant, Pending, Quantisation, Value, canonical, need, own
 
-__all__ = ["concat", "depth_to_space", "gather", "pad", "resize", "same", "shape", "slice_", "space_to_depth", "split",
+__all__ = ["concat", "depth_to_space", "gather", "moving", "pad", "same", "shape", "slice_", "space_to_depth", "split",
            "transpose", "view"]
 
 
 def same(_builder, node):
     """Identity, Dropout."""
     node.attributes.clear()
+    need(not node.real(2, 0, "training_mode"), "is in training mode")
     return node.inputs[0]
 
 
@@ -46,7 +46,7 @@ def transpose(builder, node):
     return Value(x.tensor, node.shape, tuple(perm.index(axis) for axis in x.order), node.shape)
 
 
-def _moving(builder, node, kind, inputs, shape=None, **options):
+def moving(builder, node, kind, inputs, shape=None, **options):
     """An operator whose result has its first input's quantisation."""
     return Pending(builder.subject, kind, inputs, node.shape if shape is None else shape, options,
                    fixed=own(inputs[0]))
@@ -60,6 +60,8 @@ def concat(builder, node):
     axis = canonical(len(node.shape)).index(axis)
     tensors = [node.operand(builder, index) for index in range(len(node.inputs))]
     first = own(tensors[0])
+    need(node.kind(0) == TensorProto.FLOAT or all(own(tensor) == first for tensor in tensors),
+         "concatenates integers of different scales")
     return Pending(builder.subject, "CONCATENATION", tensors, node.shape, {"axis": axis}, uniform=True,
                    fixed=first if all(own(tensor) == first for tensor in tensors) else None, view=view)
 
@@ -69,7 +71,7 @@ def _ranges(builder, node, x, first, sizes, shape=None, name=""):
     order = canonical(len(first))
     begin, size = (builder.integers(f"{node.output}{name} {what}", [numbers[axis] for axis in order])
                    for what, numbers in (("begin", first), ("size", sizes)))
-    return _moving(builder, node, "SLICE", [x, begin, size], shape)
+    return moving(builder, node, "SLICE", [x, begin, size], shape)
 
 
 def split(builder, node):
@@ -103,7 +105,7 @@ def slice_(builder, node):
     end_mask = sum(1 << order.index(axis) for axis, places in enumerate(ranges) if places.step < 0 and places.stop < 0)
     begin, end, stride = (builder.integers(f"{node.output} {name}", [getattr(ranges[axis], name) for axis in order])
                           for name in ("start", "stop", "step"))
-    return _moving(builder, node, "STRIDED_SLICE", [x, begin, end, stride], **masks, end_mask=end_mask, offset=False)
+    return moving(builder, node, "STRIDED_SLICE", [x, begin, end, stride], **masks, end_mask=end_mask, offset=False)
 
 
 def gather(builder, node):
@@ -115,7 +117,7 @@ def gather(builder, node):
     order = canonical(rank)
     indices = builder.integers(f"{node.output} indices", np.atleast_1d(places) % value.shape[axis])
     whole = tuple(places.size if number == axis else size for number, size in enumerate(value.shape))
-    result = _moving(builder, node, "GATHER", [builder.stored(value), indices], whole, axis=order.index(axis),
+    result = moving(builder, node, "GATHER", [builder.stored(value), indices], whole, axis=order.index(axis),
                      batch_dims=0)
     return replace(result, view=node.shape)
 
@@ -127,61 +129,21 @@ def pad(builder, node):
     amounts = node.numbers(1, "pads")
     fill = node.real(2, 0.0, "a constant_value")
     axes = ([axis % rank for axis in node.numbers(3, "axes")] if node.optional(3) is not None else range(rank))
+    need(min(amounts) >= 0, f"pads by {amounts}, expected no negative numbers")
     around = dict(zip(axes, zip(amounts, amounts[len(axes):])))
     pairs = builder.integers(f"{node.output} pads", [around.get(axis, (0, 0)) for axis in canonical(rank)])
     x = builder.stored(value)
     if mode == "reflect":
-        return _moving(builder, node, "MIRROR_PAD", [x, pairs], mode=0)
+        return moving(builder, node, "MIRROR_PAD", [x, pairs], mode=0)
     need(mode == "constant", f"has the mode {mode}, expected constant or reflect")
     if fill == 0:
-        return _moving(builder, node, "PAD", [x, pairs])
-    quantisation = own(x)
-    units = np.clip(np.rint(fill / quantisation.scale) + quantisation.zero_point, -128, 127).astype(np.int8)
-    filler = builder.tensor(f"{node.output} fill", (), np.int8, quantisation, data=units)
-    return _moving(builder, node, "PADV2", [x, pairs, filler])
-
-
-def resize(builder, node):
-    """Nearest elements, found by what the reference makes of the elements' numbers, or a mean of neighbours."""
-    x, mode = node.image(builder), node.attributes.get("mode", b"nearest").decode()
-    need(tuple(node.shape[:2]) == (x.shape[0], x.shape[3]), "resizes the batch or the channels")
-    sizes = x.shape[1:3], node.shape[2:]
-    if mode == "nearest":
-        return _nearest(builder, node, x)
-    need(mode == "linear", f"has the mode {mode}, expected nearest or linear")
-    coordinates = node.attributes.get("coordinate_transformation_mode", b"half_pixel").decode()
-    known = {"half_pixel": (False, True), "pytorch_half_pixel": (False, True), "align_corners": (True, False),
-             "asymmetric": (False, False)}
-    need(coordinates in known and not node.attributes.get("antialias"),
-         f"resizes with coordinates {coordinates} or antialiased, expected {', '.join(known)}")
-    need(coordinates != "pytorch_half_pixel" or min(sizes[1]) > 1, "resizes to a single pixel")
-    node.attributes.clear()
-    aligned, centers = known[coordinates]
-    return _moving(builder, node, "RESIZE_BILINEAR", [x, builder.integers(f"{node.output} size", node.shape[2:])],
-                   align_corners=aligned, half_pixel_centers=centers)
-
-
-def _nearest(builder, node, x):
-    height, width = x.shape[1:3]
-    numbers = np.arange(height * width, dtype=np.float32).reshape(1, 1, height, width)
-    constants = [None if y is None else node.constant(index, "a size").data.copy()
-                 for index, y in enumerate(node.inputs) if index]
-    for sizes in constants[1:]:
-        if sizes is not None and len(sizes) == 4:
-            sizes[1] = 1  # of one channel
-    chosen, = evaluated(node, [numbers, *constants])
-    chosen = chosen.reshape(node.shape[2:]).astype(np.int64)
-    rows, columns = chosen[:, 0] // width, chosen[0] % width
-    for options in ({"align_corners": False, "half_pixel_centers": True},
-                    {"align_corners": False, "half_pixel_centers": False},
-                    {"align_corners": True, "half_pixel_centers": False}):
-        if all(np.array_equal(nearest(size, len(places), options), places)
-               for size, places in ((height, rows), (width, columns))):
-            size = builder.integers(f"{node.output} size", node.shape[2:])
-            return _moving(builder, node, "RESIZE_NEAREST_NEIGHBOR", [x, size], **options)
-    x = builder.gathered(x, rows, 1, f"{node.output} (rows)")
-    return _moving(builder, node, "GATHER", [x, builder.integers(f"{node.output} columns", columns)], axis=2,
-                   batch_dims=0)
+        return moving(builder, node, "PAD", [x, pairs])
+    # The filler is exact in a scale of its own, and rescaled with the input if the result has another one.
+    filler = builder.tensor(f"{node.output} fill", (), np.int8, Quantisation(abs(fill) / 64, 0),
+                            data=np.int8(np.copysign(64, fill)))
+    units = fill / own(x).scale + own(x).zero_point
+    return replace(moving(builder, node, "PADV2", [x, pairs, filler]), uniform=True,
+                   fixed=own(x) if units == round(units) and -128 <= units <= 127 else None)
 
 
 def _block(node):
@@ -196,10 +158,10 @@ def depth_to_space(builder, node):
         # Pixels of a block come after the channel there, before it here.
         order = np.arange(x.shape[3]).reshape(-1, block * block).T.reshape(-1)
         x = builder.gathered(x, order, 3, f"{node.output} (channels)")
-    return _moving(builder, node, "DEPTH_TO_SPACE", [x], block_size=block)
+    return moving(builder, node, "DEPTH_TO_SPACE", [x], block_size=block)
 
 
 def space_to_depth(builder, node):
     """Channels made of blocks."""
     x, (block, _) = node.image(builder), _block(node)
-    return _moving(builder, node, "SPACE_TO_DEPTH", [x], block_size=block)
+    return moving(builder, node, "SPACE_TO_DEPTH", [x], block_size=block)

@@ -6,10 +6,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from onnx import NodeProto
 
-from ..graph import ModelError
 from .result import Constant, Pending, SingleElement, Value, as_image, canonical, need, reals
 
 __all__ = ["Node"]
+
+
+#: Of those that need no quantisation after them these round to one of their own, which a function would make more of.
+_ROUNDING = ("AVERAGE_POOL_2D", "SOFTMAX")
 
 
 @dataclass
@@ -25,7 +28,7 @@ class Node:
     outputs : list of str
     shapes : list of tuple of int, of the outputs
     attributes : dict
-    sizes : callable, gives the shape of a name
+    sizes, types : callables, give the shape and the element type of a name
     of_images : bool, `over_images` has made images of sequences
     """
     proto: NodeProto
@@ -36,6 +39,7 @@ class Node:
     shapes: list[tuple[int, ...]]
     attributes: dict
     sizes: Callable
+    types: Callable
     of_images: bool = False
 
     @property
@@ -92,7 +96,7 @@ class Node:
         if isinstance(x, Value):
             need(len(x.tensor.scale), f"has an input, {self.names[index]!r}, that no QuantizeLinear quantises")
             return SingleElement.of(x, builder.subject)
-        if isinstance(x, Pending) and x.fixed:
+        if isinstance(x, Pending) and x.fixed and x.kind not in _ROUNDING:
             return SingleElement.of(builder.settled(x, self.names[index]), builder.subject)
         return x if isinstance(x, SingleElement) else None
 
@@ -138,14 +142,18 @@ class Node:
     def weights(self, axis):
         """The second input, which must be an int8 constant whose scales may go along `axis`."""
         weights = self.constant(1, "weights")
-        need(weights.scale is not None, f"has float weights, {self.names[1]!r}, expected int8 into DequantizeLinear")
+        need(weights.scale is not None and weights.data.dtype == np.int8,
+             f"has float weights, {self.names[1]!r}, expected int8 into DequantizeLinear")
         need(len(weights.scale) == 1 or weights.axis == axis,
              f"has weights with a scale for each index of dimension {weights.axis}, expected dimension {axis}")
         return weights
 
+    def kind(self, index):
+        """Element type of an input."""
+        return self.types(self.names[index])
+
     def axis(self, default=None):
         """The attribute `axis`, counted from the first dimension of the first input."""
-        axis, rank = self.take("axis", default), len(self.inputs[0].shape)
-        if not -rank <= axis < rank:
-            raise ModelError(f"has axis {axis} of {rank} dimensions")
+        axis, rank = self.take("axis", default), len(self.sizes(self.names[0]))
+        need(-rank <= axis < rank, f"has axis {axis} of {rank} dimensions")
         return axis % rank

@@ -1,25 +1,27 @@
 """QuantizeLinear and DequantizeLinear."""
 
 import numpy as np
+from onnx import TensorProto
 
-from .result import Constant, Quantisation, need, own, signed8
+from .result import Constant, Quantisation, need, own, reals, signed8
 
 __all__ = ["dequantize", "quantize"]
 
 
-def _quantisation(node):
+def _quantisation(node, dtype=None):
     """Scale and zero point, as arrays of one entry or several, and the type."""
     need(node.take("block_size", 0) == 0, "quantises in blocks, expected a scale a tensor or a channel")
     node.take("saturate", 1)
     node.take("precision", 0)
-    default = {0: np.uint8, 2: np.uint8, 3: np.int8}.get(node.take("output_dtype", 0))
+    default = {TensorProto.UNDEFINED: np.uint8, TensorProto.UINT8: np.uint8, TensorProto.INT8: np.int8}.get(
+        node.take("output_dtype", TensorProto.UNDEFINED))
     scale = node.constant(1, "a scale").data.reshape(-1).astype(np.float32)
     # Within these bounds no quotient of scales leaves float32.
     need(np.all((scale >= 1e-30) & (scale <= 1e8)), "has a scale out of range, expected 1e-30 to 1e8")
     zero_point = node.optional(2) and node.constant(2, "a zero point").data.reshape(-1)
     if zero_point is None:
         need(default is not None, "quantises to another type than int8 or uint8")
-        zero_point = np.zeros(len(scale), default)
+        zero_point = np.zeros(len(scale), default if dtype is None else dtype)
     return scale, zero_point
 
 
@@ -41,7 +43,7 @@ def quantize(builder, node):
     if len(scale) > 1:
         along[axis] = -1
     limits = np.iinfo(zero_point.dtype)
-    units = np.rint(x.data / scale.reshape(along)) + zero_point.astype(np.float64).reshape(along)
+    units = np.rint(reals(x) / scale.reshape(along)) + zero_point.astype(np.float64).reshape(along)
     return Constant(np.clip(units, limits.min, limits.max).astype(zero_point.dtype))
 
 
@@ -50,7 +52,9 @@ def dequantize(builder, node):
     axis = node.take("axis", 1)
     x, = node.inputs[:1]
     if not isinstance(x, Constant):
-        quantisation = _whole(*_quantisation(node))
+        dtype = {TensorProto.INT8: np.int8, TensorProto.UINT8: np.uint8}.get(node.kind(0))
+        quantisation = _whole(*_quantisation(node, dtype))
+        x = builder.settled(x, node.names[0])
         if not len(x.tensor.scale):
             # An input of the model that is quantised already: only here does it say how.
             x.tensor.scale = np.array([quantisation.scale], np.float32)

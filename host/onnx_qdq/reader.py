@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from ..graph import ModelError
 from .builder import GraphBuilder
 from .elementwise import evaluated
-from .functions import FUNCTIONS
+from .functions import FUNCTIONS, ON_INTEGERS
 from .node import Node
 from .result import Constant, SingleElement, Value, need
 
@@ -137,6 +137,11 @@ class _Translation:
                 self._results |= zip(proto.output, self._node(proto))
             except ModelError as error:
                 raise ModelError(f"{self._builder.subject} {error}") from None
+            except (IndexError, KeyError, TypeError, ValueError) as error:
+                # Mostly numpy's, of a node whose inputs and attributes do not belong together.
+                reason = str(error).strip().partition("\n")[0]
+                raise ModelError(f"{self._builder.subject} has inputs or attributes that do not fit: "
+                                 f"{reason}") from None
         self._builder.subject = "the model"
         for info in model.graph.output:
             try:
@@ -165,13 +170,17 @@ class _Translation:
         """What its outputs stand for."""
         attributes = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
         if proto.op_type == "Constant":
-            (value,) = attributes.values()
-            return [Constant(numpy_helper.to_array(value) if isinstance(value, TensorProto) else np.array(value))]
+            (name, value), = attributes.items()
+            if isinstance(value, TensorProto):
+                return [Constant(numpy_helper.to_array(value))]
+            return [Constant(np.array(value, np.float32 if name.startswith("value_float") else np.int64))]
         inputs = [self._results[name] if name else None for name in proto.input]
-        node = Node(proto, self._opset, list(proto.input), inputs, list(proto.output), [], attributes, self._shape)
+        node = Node(proto, self._opset, list(proto.input), inputs, list(proto.output), [], attributes, self._shape,
+                    self._type)
         if proto.op_type not in _QUANTISING and all(
                 x is None or (isinstance(x, Constant) and x.scale is None) for x in inputs):
             return [Constant(array) for array in evaluated(node, [x and x.data for x in inputs])]
+        self._require_types(proto, inputs)
         need(proto.op_type in FUNCTIONS, f"is not supported, expected one of {', '.join(sorted(FUNCTIONS))}")
         node.shapes = [self._shape(name) for name in proto.output if name]
         results = FUNCTIONS[proto.op_type](self._builder, node)
@@ -180,9 +189,22 @@ class _Translation:
         need(not any(proto.output[len(results):]), f"has {len(proto.output)} outputs, expected {len(results)}")
         return results
 
+    def _require_types(self, proto, inputs):
+        """Refuses a node that would compute on other numbers than the reals of ONNX's float32."""
+        for name, x in zip(proto.input, inputs):
+            kind = TensorProto.FLOAT if x is None or isinstance(x, Constant) else self._type(name)
+            moves = proto.op_type in ON_INTEGERS and kind in (TensorProto.INT8, TensorProto.UINT8)
+            need(kind == TensorProto.FLOAT or moves or proto.op_type in _QUANTISING,
+                 f"computes on {name!r} of type {TensorProto.DataType.Name(kind)}, expected FLOAT")
+
+    def _type(self, name):
+        return self._types[name].elem_type if name in self._types else TensorProto.FLOAT
+
     def _output(self, name):
         """The tensor of an output: in ONNX's order, and float if ONNX has it so."""
-        result = self._results[name]
+        result, kind = self._results[name], self._type(name)
+        need(kind in _INPUT_TYPES, f"has {name!r} of type {TensorProto.DataType.Name(kind)}, expected FLOAT, INT8 or "
+             "UINT8")
         need(not isinstance(result, Constant), f"has the constant output {name!r}")
         if isinstance(result, SingleElement):
             # Nothing quantises it: its reals are as they are.
@@ -192,6 +214,6 @@ class _Translation:
         value = self._builder.settled(result, name)
         need(len(value.tensor.scale), f"has an output, {name!r}, that nothing quantises")
         tensor = self._builder.stored(value, tuple(range(len(value.shape))))
-        if self._types[name].elem_type != TensorProto.FLOAT:
+        if kind != TensorProto.FLOAT:
             return tensor
         return self._builder.operator("DEQUANTIZE", [tensor], self._builder.tensor(name, tensor.shape, np.float32))

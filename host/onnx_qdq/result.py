@@ -1,7 +1,7 @@
 """What a name of an ONNX model stands for while the model is read."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -103,6 +103,7 @@ class Pending:
     fixed : Quantisation or None, the only one in which the operator can give its result
     uniform : bool, the inputs must have the quantisation of the result
     view : tuple of int or None, another shape that ONNX gives the result
+    order : tuple of int or None, the order in which its dimensions are stored, if that is not the canonical one
     """
     subject: str
     kind: str
@@ -114,6 +115,7 @@ class Pending:
     fixed: Quantisation | None = None
     uniform: bool = False
     view: tuple[int, ...] | None = None
+    order: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +138,10 @@ class SingleElement:
         quantisation = own(value.tensor)
         levels = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.int32) - quantisation.zero_point
         return cls(subject, value, levels.astype(np.float32) * np.float32(quantisation.scale))
+
+    def confined(self, low, high):
+        """With Relu or Clip after it."""
+        return replace(self, levels=np.clip(self.levels, low, high).astype(np.float32))
 
     def table(self, quantisation):
         """The reals as QuantizeLinear has them: int8 array (256,)."""

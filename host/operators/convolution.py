@@ -57,8 +57,9 @@ def transpose_conv(node, _shape, weights, x, bias=None):
     # The padding is that of the convolution in the other direction, from output to input.
     (_, top, _), (_, left, _) = windows((height, width), (kernel_h, kernel_w), node.options)
     values = node.centred(2, x).astype(np.float64)
-    spread = np.zeros((batch, (x.shape[1] - 1) * stride_h + max(kernel_h, height),
-                       (x.shape[2] - 1) * stride_w + max(kernel_w, width), outputs))
+    # At the end there may be outputs that no input reaches.
+    spread = np.zeros((batch, (x.shape[1] - 1) * stride_h + max(kernel_h, top + height),
+                       (x.shape[2] - 1) * stride_w + max(kernel_w, left + width), outputs))
     for row in range(kernel_h):
         for column in range(kernel_w):
             spread[:, row:row + (x.shape[1] - 1) * stride_h + 1:stride_h,
