@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 
 from .graph import ModelError
-from .onnx_qdq.result import as_image, canonical, signed8
+from .onnx_qdq.result import IN_ONNX_ORDER, canonical, signed8
 from .operators import evaluate
 
 __all__ = ["Difference", "differences", "reference_outputs"]
@@ -28,7 +28,8 @@ def reference_outputs(model, inputs):
     Returns
     -------
     dict from name to array
-        Of each output of the model, and of each QuantizeLinear as a `Graph` stores it: int8, images as NHWC.
+        Of each output of the model, and of each QuantizeLinear as a `Graph` stores it: int8, images as NHWC; under the
+        name with `IN_ONNX_ORDER` as ONNX has it.
 
     Errors
     ------
@@ -56,7 +57,8 @@ def reference_outputs(model, inputs):
         reason = str(error).partition("\n")[0]
         raise ModelError(f"ONNX Runtime does not execute the model: {reason}") from None
     for name in quantised:
-        values[name] = signed8(values[name]).transpose(canonical(values[name].ndim))
+        values[name + IN_ONNX_ORDER] = signed8(values[name])
+        values[name] = values[name + IN_ONNX_ORDER].transpose(canonical(values[name].ndim))
     return values
 
 
@@ -111,5 +113,8 @@ def differences(graph, inputs, computed, reference):
 
 
 def _as_stored(values, shape):
-    """ONNX Runtime's values under a tensor's shape: what has fewer dimensions may be stored as an image."""
-    return values if values.shape == shape else values.reshape(as_image(values.shape)).transpose(canonical(4))
+    """ONNX Runtime's values under a tensor's shape, where ONNX has fewer dimensions than the tensor."""
+    if values.shape == shape:
+        return values
+    order = canonical(len(shape))
+    return values.reshape([shape[order.index(axis)] for axis in range(len(shape))]).transpose(order)

@@ -17,7 +17,7 @@ from systolith.sim.arithmetic import round_half_away
 
 from .. import operators
 from ..graph import Graph, Operator, Tensor, activation_range
-from .result import Pending, SingleElement, Value, as_image, canonical, need, own
+from .result import IN_ONNX_ORDER, Pending, SingleElement, Value, canonical, need, own
 
 __all__ = ["GraphBuilder"]
 
@@ -158,11 +158,13 @@ class GraphBuilder:
         return replace(value, tensor=self.operator("LOOKUP", [value.tensor], output, table=table.tolist()))
 
     def _emitted(self, pending, name, quantisation):
-        """The operator's result. Its tensor has ONNX's name only where it is stored as what ONNX has under the name."""
+        """The operator's result. The name of its tensor says how what ONNX has under it is stored."""
         shape, order = pending.shape, pending.order or canonical(len(pending.shape))
         view = shape if pending.view is None else pending.view
-        if order != canonical(len(shape)) or shape not in (view, as_image(view)):
+        if not (shape == view or len(view) < len(shape)):
             name = f"{name} (otherwise stored)"
+        elif order != canonical(len(shape)):
+            name += IN_ONNX_ORDER
         stored = tuple(shape[axis] for axis in order)
         return Value(self._emit(pending, name, stored, quantisation), shape, order, view)
 

@@ -1,11 +1,12 @@
 """Operators that only move elements, or repeat them."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
 from onnx import TensorProto
 
-from .result import Constant, Pending, Quantisation, Value, canonical, need, own
+from .result import Constant, Pending, Quantisation, SingleElement, Value, canonical, need, own
 
 __all__ = ["concat", "depth_to_space", "gather", "moving", "pad", "same", "shape", "slice_", "space_to_depth", "split",
            "transpose", "view"]
@@ -30,7 +31,7 @@ def view(builder, node):
     if isinstance(x, Constant):
         need(x.scale is None or len(x.scale) == 1, f"reshapes the constant {node.names[0]!r} with a scale a channel")
         return replace(x, data=x.data.reshape(node.shape))
-    return replace(builder.settled(x, node.names[0]), shape=node.shape)
+    return _viewed(builder, node, lambda value: replace(value, shape=node.shape))
 
 
 def transpose(builder, node):
@@ -39,11 +40,22 @@ def transpose(builder, node):
     if isinstance(x, Constant):
         axis = x.axis if x.scale is None else perm.index(x.axis)
         return replace(x, data=x.data.transpose(perm), axis=axis)
-    x = builder.settled(x, node.names[0])
-    if x.shape != x.source:
-        plain = tuple(range(len(x.shape)))
-        x = Value(builder.stored(x, plain), x.shape, plain, x.shape)
-    return Value(x.tensor, node.shape, tuple(perm.index(axis) for axis in x.order), node.shape)
+
+    def transposed(value):
+        if value.shape != value.source:
+            plain = tuple(range(len(value.shape)))
+            value = Value(builder.stored(value, plain), value.shape, plain, value.shape)
+        return Value(value.tensor, node.shape, tuple(perm.index(axis) for axis in value.order), node.shape)
+
+    return _viewed(builder, node, transposed)
+
+
+def _viewed(builder, node, change):
+    """The input with its value seen in another way; a function of single elements may be between."""
+    x = node.inputs[0]
+    if isinstance(x, SingleElement):
+        return replace(x, value=change(x.value))
+    return change(builder.settled(x, node.names[0]))
 
 
 def moving(builder, node, kind, inputs, shape=None, **options):
@@ -136,6 +148,7 @@ def pad(builder, node):
     if mode == "reflect":
         return moving(builder, node, "MIRROR_PAD", [x, pairs], mode=0)
     need(mode == "constant", f"has the mode {mode}, expected constant or reflect")
+    need(math.isfinite(fill), f"pads with {fill}, expected a finite number")
     if fill == 0:
         return moving(builder, node, "PAD", [x, pairs])
     # The filler is exact in a scale of its own, and rescaled with the input if the result has another one.

@@ -142,8 +142,8 @@ class Node:
     def weights(self, axis):
         """The second input, which must be an int8 constant whose scales may go along `axis`."""
         weights = self.constant(1, "weights")
-        need(weights.scale is not None and weights.data.dtype == np.int8,
-             f"has float weights, {self.names[1]!r}, expected int8 into DequantizeLinear")
+        need(weights.scale is not None, f"has float weights, {self.names[1]!r}, expected int8 into DequantizeLinear")
+        need(weights.data.dtype == np.int8, f"has {weights.data.dtype} weights, {self.names[1]!r}, expected int8")
         need(len(weights.scale) == 1 or weights.axis == axis,
              f"has weights with a scale for each index of dimension {weights.axis}, expected dimension {axis}")
         return weights

@@ -7,8 +7,12 @@ import numpy as np
 
 from ..graph import ModelError, Tensor
 
-__all__ = ["Constant", "Pending", "Quantisation", "SingleElement", "Value", "as_image", "canonical", "need", "own",
-           "reals", "signed8"]
+__all__ = ["IN_ONNX_ORDER", "Constant", "Pending", "Quantisation", "SingleElement", "Value", "as_image", "canonical",
+           "need", "own", "reals", "signed8"]
+
+
+#: Ends the name of a tensor of four dimensions that is stored in ONNX's order, not channels last.
+IN_ONNX_ORDER = " (in ONNX's order)"
 
 
 def need(condition, sentence):
@@ -146,5 +150,6 @@ class SingleElement:
     def table(self, quantisation):
         """The reals as QuantizeLinear has them: int8 array (256,)."""
         with np.errstate(over="ignore"):
-            units = np.rint(np.nan_to_num(self.levels) / np.float32(quantisation.scale))
-        return np.clip(units + quantisation.zero_point, -128, 127).astype(np.int8)
+            units = np.rint(self.levels / np.float32(quantisation.scale))
+        # What is no number becomes the least one, as in ONNX Runtime.
+        return np.nan_to_num(np.clip(units + quantisation.zero_point, -128, 127), nan=-128).astype(np.int8)
