@@ -9,6 +9,7 @@ from systolith.host.program import LayerInfo, Program, Step
 from systolith.rtl.isa import Unit
 
 from .builder import Builder, CapacityError
+from .fuse_functions import fuse_functions
 from .fuse_padding import fuse_padding
 from .layout import PlanError, image_shape
 from .lower import OnHost, lower
@@ -44,6 +45,8 @@ def compile_graph(graph, config, dump=False, transfers=False):
         If it has an operator that neither chip nor host can execute.
     """
     graph = split_into_slices(fuse_shuffles(fuse_padding(graph)))
+    if not dump:  # every operator's output is wanted
+        graph = fuse_functions(graph)
     layers, reasons = _choose(graph, config)
     for operator in graph.operators:
         if operator.index in reasons and operator.kind not in SUPPORTED:

@@ -28,6 +28,7 @@ class TransposedLayer(Layer):
     zero_point : int, of the input
     stride, before : (y, x), steps and padding of the convolution in the other direction
     first : (y, x), row and column of the input that are stored first
+    table : int8 array (256,) or None, applied to the result
     """
     weights: np.ndarray = None
     quantisation: Quantisation = None
@@ -35,6 +36,7 @@ class TransposedLayer(Layer):
     stride: tuple = (1, 1)
     before: tuple = (0, 0)
     first: tuple = (0, 0)
+    table: np.ndarray | None = None
 
     slides = True
 
@@ -94,7 +96,7 @@ class TransposedLayer(Layer):
             sums = weights.astype(np.int64).sum(axis=(0, 1, 2))
             layer = MatrixLayer(
                 self.name, self.kind, self.unit, self.sources, self.target, weights=weights,
-                geometry=Geometry((len(rows), len(columns)), before=(top, left)),
+                table=self.table, geometry=Geometry((len(rows), len(columns)), before=(top, left)),
                 quantisation=replace(self.quantisation, bias=self.quantisation.bias - self.zero_point * sums))
             pieces += layer.begin(builder, {self.sources[0]: source, self.target: lattice})
         for piece in pieces:

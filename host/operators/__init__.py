@@ -82,6 +82,8 @@ def evaluate(graph, operator, values):
     ----------
     graph : Graph
     operator : Operator
+        With an option ``quantised_as``, the number of a tensor, its result is quantised as that and then goes through
+        the option ``table`` (`systolith.host.compiler.fuse_functions`).
     values : mapping from tensor number to array, for the inputs that are not constants
         An operator on single elements (an activation function, QUANTIZE) takes any shape.
 
@@ -93,6 +95,10 @@ def evaluate(graph, operator, values):
     arrays = [None if tensor is None else values[tensor.index] if tensor.data is None else tensor.data
               for tensor in tensors]
     outputs = [graph.tensors[index] for index in operator.outputs]
-    results = _FUNCTIONS[operator.kind](Node(operator.options, tensors, outputs), *arrays)
+    fused = operator.options.get("quantised_as")
+    made = outputs if fused is None else [graph.tensors[fused]]
+    results = _FUNCTIONS[operator.kind](Node(operator.options, tensors, made), *arrays)
     results = results if isinstance(results, list) else [results]
+    if fused is not None:
+        results = [activation.lookup(Node(operator.options, made, outputs), results[0].astype(np.int8))]
     return [np.asarray(result).astype(output.dtype) for result, output in zip(results, outputs, strict=True)]

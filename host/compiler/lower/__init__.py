@@ -8,7 +8,7 @@ from .movement import PICKED, concatenation, pad, picked, reshape
 from .on_host import OnHost
 from .pooling import average_pool, max_pool, reduce
 
-__all__ = ["OnHost", "lower"]
+__all__ = ["BINARY", "UNARY", "OnHost", "lower"]
 
 #: Which input is computed on; where not said, the first.
 _DATA = {"TRANSPOSE_CONV": 2}
@@ -58,6 +58,9 @@ def lower(graph, operator, config):
     x, y = graph.tensors[operator.inputs[_DATA.get(operator.kind, 0)]], graph.tensors[operator.outputs[0]]
     if x.data is not None and operator.kind not in BINARY:
         raise OnHost("its first input is a constant")
-    layer = _LOWER[operator.kind](graph, operator, config, x, y)
+    fused = operator.options.get("quantised_as")
+    layer = _LOWER[operator.kind](graph, operator, config, x, y if fused is None else graph.tensors[fused])
+    if fused is not None:
+        layer.table = np.array(operator.options["table"], np.int8)
     layer.name, layer.kind, layer.target = y.name, operator.kind, y.index
     return layer

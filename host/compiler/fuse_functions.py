@@ -1,0 +1,110 @@
+"""Functions of single elements become part of the layer before them, whose results pass the function table anyway."""
+
+from dataclasses import replace
+
+import numpy as np
+from systolith.host.graph import Operator
+from systolith.host.operators import evaluate
+
+from .lower import BINARY, UNARY
+
+__all__ = ["fuse_functions"]
+
+#: Layers of the array, which has the function table behind it.
+_ON_ARRAY = frozenset({"CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})
+
+_LEVELS = np.arange(256, dtype=np.uint8).view(np.int8)
+
+
+def fuse_functions(graph):
+    """The same network with fewer passes over its tensors, and every output that is left the same to the bit.
+
+    Operators that together are a function of a tensor's single elements (x * sigmoid(x)) become one LOOKUP. One that is
+    the only reader of a convolution or a product becomes the option ``table`` of that; the option ``quantised_as`` then
+    is the number of the tensor between the two, whose scale the table is for.
+
+    Parameters
+    ----------
+    graph : Graph
+
+    Returns
+    -------
+    Graph
+        Tensors keep their numbers, operators get new ones; what was between has no operator any more.
+    """
+    return _into_layers(_joined(graph))
+
+
+class _Function:
+    """What operators make of a tensor's elements: the operators, and their result for each int8."""
+
+    def __init__(self, base, table=_LEVELS, operators=()):
+        self.base, self.table, self.operators = base, table, frozenset(operators)
+
+
+def _function(graph, operator, known):
+    """`_Function` of an operator's output, or None."""
+    if operator.kind not in UNARY and operator.kind not in BINARY:
+        return None
+    output = graph.tensors[operator.outputs[0]]
+    functions = {}
+    for index in operator.inputs:
+        tensor = graph.tensors[index]
+        if tensor.data is None:
+            functions[index] = known.get(index) or _Function(index)
+            if tensor.shape != output.shape or tensor.dtype != np.int8 or len(tensor.scale) != 1:
+                return None
+        elif tensor.data.size != 1:
+            return None
+    bases = {function.base for function in functions.values()}
+    if len(bases) != 1 or output.dtype != np.int8:
+        return None
+    table, = evaluate(graph, operator, {index: function.table for index, function in functions.items()})
+    before = frozenset().union(*(function.operators for function in functions.values()))
+    return _Function(bases.pop(), table.reshape(256), before | {operator.index})
+
+
+def _readers(graph):
+    readers = {index: {None} for index in graph.outputs}
+    for operator in graph.operators:
+        for index in operator.inputs:
+            readers.setdefault(index, set()).add(operator.index)
+    return readers
+
+
+def _joined(graph):
+    """With one LOOKUP for several operators of which only the last one's result is used by others."""
+    known, readers = {}, _readers(graph)
+    for operator in graph.operators:
+        function = _function(graph, operator, known)
+        if function is not None:
+            known[operator.outputs[0]] = function
+    gone, operators = set(), []
+    for operator in reversed(graph.operators):
+        function = known.get(operator.outputs[0])
+        if operator.index in gone:
+            continue
+        if function is not None and len(function.operators) > 1:
+            inner = function.operators - {operator.index}
+            if all(readers[graph.operators[index].outputs[0]] <= function.operators for index in inner):
+                gone |= inner
+                operator = Operator(operator.index, "LOOKUP", [function.base], operator.outputs,
+                                    {"table": function.table.tolist()})
+        operators.append(operator)
+    return graph.with_operators(operators[::-1])
+
+
+def _into_layers(graph):
+    """With the functions that follow layers of the array in these."""
+    readers, maker = _readers(graph), {operator.outputs[0]: operator for operator in graph.operators}
+    fused, gone = {}, set()
+    for operator in graph.operators:
+        function = _function(graph, operator, {})
+        layer = function and maker.get(function.base)
+        if layer is None or layer.kind not in _ON_ARRAY or readers[function.base] != {operator.index}:
+            continue
+        options = {**layer.options, "table": function.table.tolist(), "quantised_as": function.base}
+        fused[layer.index] = replace(layer, outputs=list(operator.outputs), options=options)
+        gone.add(operator.index)
+    return graph.with_operators([fused.get(operator.index, operator) for operator in graph.operators
+                                 if operator.index not in gone])
