@@ -164,7 +164,20 @@ def mean_of_a_sequence():
     return network, network.add("MEAN", [x, network.constant([1])], (1, 12), ("ReducerOptions", {})), 2
 
 
+def in_the_array():
+    """What the array does beside plain convolutions: groups, channels that change places, functions; and an average."""
+    network = Network(12, (1, 8, 9, 6))
+    x = network.convolution(network.input, 24, 3, groups=3)
+    gate = network.add("LOGISTIC", [x], network.shape(x), scale=1 / 256, zero_point=-128)
+    y = network.add("MUL", [x, gate], network.shape(x), ("MulOptions", {}))
+    y = network.add("GATHER", [y, network.constant(np.arange(24).reshape(2, 12).T.reshape(-1))], network.shape(y),
+                    ("GatherOptions", {"axis": 3, "batchDims": 0}), zero_point=network.zero_point(y))
+    y = network.pool("AVERAGE_POOL_2D", y, 3, 2, valid=False)
+    return network, network.add("LEAKY_RELU", [y], network.shape(y), ("LeakyReluOptions", {"alpha": 0.1})), 4
+
+
 NETWORKS = {
+    "in the array": in_the_array,
     **{f"concatenation {axis}": lambda axis=axis: branches(axis) for axis in (1, 2, -1)},
     "behind": behind, "constants": lambda: vectors("MUL", False), "constants first": lambda: vectors("SUB", True),
     "constant image": lambda: vectors("ADD", False, (1, 9, 8, 20)), "slices": slices,
