@@ -46,7 +46,7 @@ def branches(axis):
     # One quantisation for all, as the converter gives it.
     x, *y = (network.add("QUANTIZE", [t], network.shape(t), zero_point=3) for t in (x, *y))
     both = concatenation(network, [y[0], x, y[1], x], axis)
-    return network, network.convolution(both, 5, 3), 7
+    return network, network.convolution(both, 5, 3), 5
 
 
 def behind():
@@ -58,7 +58,7 @@ def behind():
     for _ in range(5):
         x = network.convolution(x, 8, 3)
     x = network.add("QUANTIZE", [x], (1, 12, 12, 8), zero_point=3)
-    return network, concatenation(network, [both, x], 3), 13
+    return network, concatenation(network, [both, x], 3), 10
 
 
 def slices():
@@ -105,7 +105,7 @@ def numbers():
     for number, kind in enumerate(("ADD", "SUB", "MUL")):
         c = network.tensor((), data=np.array(37 * number - 20, np.int8))
         x = network.add(kind, [c, x] if kind == "SUB" else [x, c], network.shape(x), (f"{kind.title()}Options", {}))
-    return network, x, 4
+    return network, x, 1
 
 
 def vectors(kind, first, shape=(20,)):
