@@ -51,7 +51,7 @@ def test_every_function_has_its_own_table(tmp_path):
     shape = (1, 24, 24, 8)
     content = serialise(model([Spec(shape, 0.05, 3), Spec(shape, 0.05, 0), Spec(shape, 1 / 256, -128)],
                               [("LEAKY_RELU", [0], [1], ("LeakyReluOptions", {"alpha": 0.3})),
-                               ("LOGISTIC", [1], [2], None)], [0], [2]))
+                               ("LOGISTIC", [1], [2], None)], [0], [1, 2]))  # both are outputs: neither is fused
     (tmp_path / "m.tflite").write_bytes(content)
     graph = load(tmp_path / "m.tflite")
     program = compile_graph(graph, PRESETS["nano"])
