@@ -11,6 +11,7 @@ from systolith.host.operators import evaluate
 from systolith.host.run import run_model
 from systolith.host.tflite import parse
 from systolith.rtl.config import PRESETS
+from systolith.rtl.isa import decode
 from systolith.sim.model_device import ModelDevice
 from test_compile import CONFIGS
 
@@ -92,3 +93,23 @@ def test_every_operator_is_there_for_the_check():
     graph = parse(network.serialise(swish(network, network.convolution(network.input, 20, 3))))
     program = compile_graph(graph, PRESETS["edge"], dump=True)
     assert [layer.op for layer in program.layers] == ["CONV_2D", "LOGISTIC", "MUL"]
+
+
+def test_a_function_may_begin_at_what_others_read():
+    network = Network(9, (1, 6, 7, 4))
+    x = network.convolution(network.input, 12, 3)
+    y = network.add("LEAKY_RELU", [x], network.shape(x), ("LeakyReluOptions", {"alpha": 0.3}))
+    content = network.serialise(swish(network, y), network.convolution(y, 9, 1))
+    assert on_chip(content, PRESETS["edge"])[0] == ["CONV_2D", "LOOKUP", "CONV_2D"]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
+def test_what_only_confines_is_a_clamp(config):
+    network = Network(10, (1, 6, 6, 16))
+    x = network.convolution(network.input, 16, 1)
+    y = network.add("RELU", [x], network.shape(x), zero_point=network.zero_point(x))
+    content = network.serialise(network.add("RELU6", [y], network.shape(y), zero_point=network.zero_point(x)))
+    kinds, program = on_chip(content, config)
+    assert kinds == ["CONV_2D"]
+    words = (decode(program.instructions[0][n:n + 16])[1] for n in range(0, len(program.instructions[0]), 16))
+    assert not any(fields.get("table") for fields in words)

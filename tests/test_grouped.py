@@ -33,3 +33,9 @@ def test_groups_of_whole_columns_take_no_zeros():
 
     # 64 channels in four groups are what a tile of the array holds: a quarter of the tiles, and as many parameters.
     assert rows(4) < 0.3 * rows(1)
+
+
+def test_a_channel_a_group_is_for_the_vector_unit():
+    network = Network(4, (1, 6, 6, 20))
+    program = exact(network.serialise(network.convolution(network.input, 20, 3, groups=20)), PRESETS["edge"])
+    assert [layer.unit for layer in program.layers] == ["vector"]

@@ -4,12 +4,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from model_builder import Spec, constant, one_operator
 from network_builder import Network
 from onnx_compared import compared
 from onnx_model_builder import QdqModel
 from systolith.host import onnx_qdq
+from systolith.host.check import ExactCheck
 from systolith.host.compiler.compile import compile_graph
+from systolith.host.inputs import random_inputs
+from systolith.host.run import run_model
+from systolith.host.tflite import parse
 from systolith.rtl.config import PRESETS
+from systolith.sim.model_device import ModelDevice
 from test_compile import CONFIGS
 from test_transposed import exact
 
@@ -52,6 +58,24 @@ def test_a_chain_with_another_reader_stays():
                     zero_point=network.zero_point(x))
     program = exact(network.serialise(network.sum(y, z)), PRESETS["edge"])
     assert [layer.op for layer in program.layers].count("TRANSPOSE") == 2
+
+
+def test_what_comes_behind_a_shuffle_does_not_matter():
+    network = Network(4, (1, 4, 5, 6))
+    y = shuffled(network, network.convolution(network.input, 12, 1), 3)
+    flat = network.add("RESHAPE", [y, network.constant([1, 240])], (1, 240), ("ReshapeOptions", {}),
+                       zero_point=network.zero_point(y))
+    program = exact(network.serialise(network.fully_connected(flat, 5)), PRESETS["nano"])
+    assert [layer.op for layer in program.layers] == ["CONV_2D", "GATHER", "RESHAPE", "FULLY_CONNECTED"]
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
+def test_a_single_number_is_selected_as_well(config):
+    content = one_operator("GATHER", [Spec((5,)), constant(2)], Spec(()), ("GatherOptions", {"axis": 0, "batchDims": 0}))
+    check = ExactCheck(parse(content), content)
+    run_model(parse(content), compile_graph(parse(content), config), ModelDevice(config),
+              random_inputs(parse(content), 1), check)
+    assert check.mismatches == []
 
 
 def test_of_onnx():

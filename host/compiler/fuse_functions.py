@@ -81,17 +81,33 @@ def _joined(graph):
             known[operator.outputs[0]] = function
     gone, operators = set(), []
     for operator in reversed(graph.operators):
-        function = known.get(operator.outputs[0])
         if operator.index in gone:
             continue
+        function = _closed(graph, known.get(operator.outputs[0]), operator, readers)
         if function is not None and len(function.operators) > 1:
-            inner = function.operators - {operator.index}
-            if all(readers[graph.operators[index].outputs[0]] <= function.operators for index in inner):
-                gone |= inner
-                operator = Operator(operator.index, "LOOKUP", [function.base], operator.outputs,
-                                    {"table": function.table.tolist()})
+            gone |= function.operators - {operator.index}
+            operator = Operator(operator.index, "LOOKUP", [function.base], operator.outputs,
+                                {"table": function.table.tolist()})
         operators.append(operator)
     return graph.with_operators(operators[::-1])
+
+
+def _closed(graph, function, operator, readers):
+    """The function with as many operators as can go because nobody else reads what they make; perhaps None."""
+    while function is not None:
+        inside = function.operators
+        read = {index for index in inside - {operator.index}
+                if not readers[graph.operators[index].outputs[0]] <= inside}
+        if not read:
+            return function
+        # What others read is there anyway, and the function may begin at it.
+        known = {}
+        for index in sorted(inside):
+            part = _function(graph, graph.operators[index], known)
+            if part is not None and index not in read:
+                known[graph.operators[index].outputs[0]] = part
+        function = known.get(operator.outputs[0])
+    return None
 
 
 def _into_layers(graph):

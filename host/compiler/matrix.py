@@ -134,9 +134,6 @@ class MatrixLayer(WindowLayer):
         (sy, sx), (top, left) = self.geometry.stride, self.geometry.before
         y_count, x_count = y1 - y0, x1 - x0
         count = x_count * y_count
-        if self.table is not None:
-            # Here and not in `begin`: the layer before, whose pieces may come later, may have a table of its own.
-            builder.load_table(self.table)
         slot = builder.load_parameters(Unit.ACTIVATION, parameters)
         builder.load_tiles(weights)
         acc_address = builder.accumulators(count)
@@ -154,6 +151,9 @@ class MatrixLayer(WindowLayer):
                               pass1_count=g.count1, pass1_stride=g.stride1)
             builder.convolve(reads, acc_address, count, x_count=x_count, y_count=y_count, accumulate=int(number > 0),
                              ub_address=origin + g.offset)
+        if self.table is not None:
+            # Late, for it waits until the layer before has used its own, and the tiles would wait behind it.
+            builder.load_table(self.table)
         q = self.quantisation
         builder.configure(Unit.ACTIVATION, x_stride=fold * target.step, y_stride=target.pitch,
                           zero_point=q.zero_point, minimum=q.minimum, maximum=q.maximum)

@@ -33,13 +33,12 @@ def fuse_shuffles(graph):
     for operator in graph.operators:
         if id(operator) in done:
             continue
-        chain = _chain(graph, operator, readers)
-        fused = _fused(graph, chain, tensors) if any(part.kind == "TRANSPOSE" for part in chain) else None
-        if len(chain) > 1 and fused is not None:
-            operators.append(fused)
-            done.update(map(id, chain))
-        else:
-            operators.append(operator)
+        chain, fused = _chain(graph, operator, readers), None
+        while fused is None and len(chain) > 1 and any(part.kind == "TRANSPOSE" for part in chain):
+            fused = _fused(graph, chain, tensors)
+            done.update(map(id, chain if fused else ()))
+            chain.pop()
+        operators.append(fused or operator)
     return graph.with_operators(operators, tensors)
 
 

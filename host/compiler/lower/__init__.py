@@ -1,5 +1,7 @@
 """Turns an operator of the graph into a layer of the chip, or says why the host must do it."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from .contraction import conv, depthwise, fully_connected, transpose_conv
@@ -61,6 +63,16 @@ def lower(graph, operator, config):
     fused = operator.options.get("quantised_as")
     layer = _LOWER[operator.kind](graph, operator, config, x, y if fused is None else graph.tensors[fused])
     if fused is not None:
-        layer.table = np.array(operator.options["table"], np.int8)
+        _append(layer, np.array(operator.options["table"], np.int8))
     layer.name, layer.kind, layer.target = y.name, operator.kind, y.index
     return layer
+
+
+def _append(layer, table):
+    """Puts a function table behind a layer of the array; one that only confines the values is part of its clamp."""
+    low, high = int(table.min()), int(table.max())
+    if not np.array_equal(table, np.clip(np.arange(256, dtype=np.uint8).view(np.int8), low, high)):
+        layer.table = table
+        return
+    q = layer.quantisation
+    layer.quantisation = replace(q, minimum=min(max(q.minimum, low), high), maximum=max(min(q.maximum, high), low))

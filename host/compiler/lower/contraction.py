@@ -42,40 +42,44 @@ def _quantisation(x, y, factors, bias, sums, activation):
 
 
 def conv(graph, operator, config, x, y):
-    """CONV_2D, of groups as well, on the array."""
+    """CONV_2D."""
     weights, bias = _constants(graph, operator)
-    outputs, *kernel, inputs = weights.shape
-    geometry, padding = window(operator.options, x, y, kernel, int(x.zero_point[0]))
-    sums = weights.data.astype(np.int64).sum(axis=(1, 2, 3))
-    quantisation = _quantisation(x, y, convolution_factors(x, weights, y), bias, sums, operator.options["activation"])
-    macs = int(np.prod(y.shape)) * int(np.prod(kernel)) * inputs
-    # A column has weights for its group alone; the zeros take rows only where a column beside it needs them.
-    groups = x.shape[-1] // inputs
-    stored = np.zeros((*kernel, x.shape[-1], outputs), np.int8)
-    for group in range(groups):
-        own = slice(group * outputs // groups, (group + 1) * outputs // groups)
-        stored[:, :, group * inputs:(group + 1) * inputs, own] = weights.data[own].transpose(1, 2, 3, 0)
-    return MatrixLayer("", "", Unit.MATRIX, [x.index], -1, macs, {x.index: padding}, geometry=geometry, weights=stored,
-                       quantisation=quantisation)
+    return _in_groups(operator, config, x, y, weights, weights.data, bias)
 
 
 def depthwise(graph, operator, config, x, y):
-    """DEPTHWISE_CONV_2D, on the vector unit where its window fits, else on the array, among zeros."""
+    """DEPTHWISE_CONV_2D: a group for each channel."""
     weights, bias = _constants(graph, operator)
-    _, *kernel, outputs = weights.shape
-    inputs = x.shape[-1]
+    return _in_groups(operator, config, x, y, weights, weights.data.transpose(3, 1, 2, 0), bias)
+
+
+def _in_groups(operator, config, x, y, weights, data, bias):
+    """A convolution on the array, or, with a channel a group and a window that fits, on the vector unit.
+
+    Parameters
+    ----------
+    weights : Tensor, whose scales count
+    data : int8 array (output channels, kernel height, kernel width, input channels of a group)
+    """
+    outputs, *kernel, inputs = data.shape
+    groups = x.shape[-1] // inputs
     geometry, padding = window(operator.options, x, y, kernel, int(x.zero_point[0]))
     quantisation = _quantisation(x, y, convolution_factors(x, weights, y), bias,
-                                 weights.data.astype(np.int64).sum(axis=(0, 1, 2)), operator.options["activation"])
-    macs = int(np.prod(y.shape)) * int(np.prod(kernel))
+                                 data.astype(np.int64).sum(axis=(1, 2, 3)), operator.options["activation"])
+    macs = int(np.prod(y.shape)) * int(np.prod(kernel)) * inputs
+    apart = inputs == 1 and groups == outputs and (groups > 1 or operator.kind == "DEPTHWISE_CONV_2D")
+    # The function table is behind the array only.
+    apart &= config.has_vector and "table" not in operator.options
     short = max(x.shape[1:3]) + max(kernel) < MOST_STEPS
-    if config.has_vector and short and inputs == outputs and DepthwiseLayer.fits(config, geometry):
+    if apart and short and DepthwiseLayer.fits(config, geometry):
         return DepthwiseLayer("", "", Unit.VECTOR, [x.index], -1, macs, {x.index: padding}, geometry=geometry,
-                              weights=weights.data[0], quantisation=quantisation)
-    sparse = np.zeros((*kernel, inputs, outputs), np.int8)
-    channels = np.arange(outputs)
-    sparse[:, :, channels * inputs // outputs, channels] = weights.data[0]
-    return MatrixLayer("", "", Unit.MATRIX, [x.index], -1, macs, {x.index: padding}, geometry=geometry, weights=sparse,
+                              weights=data[..., 0].transpose(1, 2, 0), quantisation=quantisation)
+    # A column has weights for its group alone; the zeros take rows only where a column beside it needs them.
+    stored = np.zeros((*kernel, x.shape[-1], outputs), np.int8)
+    for group in range(groups):
+        own = slice(group * outputs // groups, (group + 1) * outputs // groups)
+        stored[:, :, group * inputs:(group + 1) * inputs, own] = data[own].transpose(1, 2, 3, 0)
+    return MatrixLayer("", "", Unit.MATRIX, [x.index], -1, macs, {x.index: padding}, geometry=geometry, weights=stored,
                        quantisation=quantisation)
 
 

@@ -99,7 +99,7 @@ def selected(elements, shape):
     elements : array, as `origin` gives it
     shape : of the source
     """
-    if elements.shape[:-1] != tuple(shape[:-1]):
+    if not elements.shape or not shape or elements.shape[:-1] != tuple(shape[:-1]):
         return None
     channels = elements.reshape(-1, elements.shape[-1]) - np.arange(math.prod(shape[:-1]))[:, None] * shape[-1]
     same = (channels == channels[0]).all() and (channels[0] >= 0).all() and (channels[0] < shape[-1]).all()

@@ -73,11 +73,12 @@ def reduce(graph, operator, config, x, y):
 
 def _divider(count):
     """Multiplier and shift by which AVERAGE divides every sum of `count` int8, halves away from zero."""
+    need(count <= 1 << 16, f"it averages {count} elements, and the chip at most 65,536")
     fraction, shift = np.frexp(1 / (count << AVERAGE_FRACTION))
     # Rounded up, so that an exact half stays one.
     multiplier = int(np.ceil(fraction * (1 << 31)))
     sums = np.arange(-128 * count, 127 * count + 1)
     expected = np.where(sums > 0, (sums + count // 2) // count, -((-sums + count // 2) // count))
-    need(count <= 1 << 16 and np.array_equal(requantise(sums << AVERAGE_FRACTION, multiplier, shift), expected),
+    need(np.array_equal(requantise(sums << AVERAGE_FRACTION, multiplier, shift), expected),
           f"the chip cannot divide by {count} exactly")
     return multiplier, int(shift)
