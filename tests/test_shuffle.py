@@ -71,7 +71,8 @@ def test_what_comes_behind_a_shuffle_does_not_matter():
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.name)
 def test_a_single_number_is_selected_as_well(config):
-    content = one_operator("GATHER", [Spec((5,)), constant(2)], Spec(()), ("GatherOptions", {"axis": 0, "batchDims": 0}))
+    options = "GatherOptions", {"axis": 0, "batchDims": 0}
+    content = one_operator("GATHER", [Spec((5,)), constant(2)], Spec(()), options)
     check = ExactCheck(parse(content), content)
     run_model(parse(content), compile_graph(parse(content), config), ModelDevice(config),
               random_inputs(parse(content), 1), check)
