@@ -1,5 +1,7 @@
 """Operators that only move elements: the vector unit, or the array."""
 
+import math
+
 import numpy as np
 from systolith.rtl.isa import Unit
 from systolith.sim.arithmetic import quantise_multiplier
@@ -8,6 +10,7 @@ from ..layer import Layer, Padding, Quantisation
 from ..layout import image_shape
 from ..matrix import MatrixLayer
 from ..move import Move, MoveLayer
+from ..passes import cover
 from ..window import Geometry
 from . import moves
 from .on_host import need, need_vector
@@ -17,6 +20,9 @@ __all__ = ["PICKED", "concatenation", "pad", "picked", "reshape"]
 #: Each element of the output is one of the input's.
 PICKED = frozenset({"BATCH_TO_SPACE_ND", "BROADCAST_TO", "DEPTH_TO_SPACE", "GATHER", "RESIZE_NEAREST_NEIGHBOR",
                      "SLICE", "SPACE_TO_DEPTH", "STRIDED_SLICE", "TILE", "TRANSPOSE"})
+
+#: What a step of the array counts more than one of the vector unit, beside which it could go on with other layers.
+_FOR_OTHERS = 1.5
 
 
 def _moves(sources, moves):
@@ -51,12 +57,26 @@ def picked(graph, operator, config, x, y):
     elements = moves.origin(graph, operator, x, y)
     found = moves.picked(elements, x) if config.has_vector else None
     channels = moves.selected(elements, x.shape)
-    blocks = -(-y.shape[-1] // config.cols) if y.shape else 1
-    if channels is not None and (found is None or len(found) > 2 * blocks):
+    if channels is not None and (
+            found is None or _FOR_OTHERS * _steps_of_array(x, channels, config) < _steps_of_moves(found, config)):
         return _selection(x, channels)
     need_vector(config)
     need(found is not None, "it takes more moves than pay")
     return _moves([x.index], found)
+
+
+def _steps_of_moves(found, config):
+    """About how many cycles the vector unit takes."""
+    return sum(height * width * -(-channels // config.cols) for height, width, channels in
+               (move.count for move in found)) * config.vector_beats
+
+
+def _steps_of_array(x, channels, config):
+    """About how many cycles the array takes; pixels of few channels share its columns."""
+    pixels, fold = math.prod(x.shape[:-1]), max(1, config.cols // len(channels))
+    taken = np.concatenate([channels + pixel * x.shape[-1] for pixel in range(fold)])
+    blocks = np.split(taken, range(config.cols, len(taken), config.cols))
+    return pixels / fold * sum(max(len(cover(np.unique(block), config.rows)), config.beats) for block in blocks)
 
 
 def _selection(x, channels):
