@@ -73,6 +73,17 @@ class Graph:
     inputs: list[int]
     outputs: list[int]
 
+    def readers(self):
+        """Who reads each tensor: dict from its number to a set of operators' numbers, and None for an output."""
+        found = {tensor.index: set() for tensor in self.tensors}
+        for index in self.outputs:
+            found[index].add(None)
+        for operator in self.operators:
+            for index in operator.inputs:
+                if index >= 0:
+                    found[index].add(operator.index)
+        return found
+
     def with_operators(self, operators, tensors=None):
         """The same network of other operators, which get their places as numbers, and perhaps of more tensors."""
         return replace(self, operators=[replace(operator, index=index) for index, operator in enumerate(operators)],

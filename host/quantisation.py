@@ -7,8 +7,11 @@ Source of the idea: the Prepare functions of TensorFlow Lite Micro's kernels.
 
 import numpy as np
 
-__all__ = ["ADD_LEFT_SHIFT", "add_factors", "convolution_factors", "fully_connected_factors", "multiply_factor",
-           "rescale_factor"]
+__all__ = ["ADD_LEFT_SHIFT", "LEVELS", "add_factors", "convolution_factors", "fully_connected_factors",
+           "multiply_factor", "rescale_factor"]
+
+#: All int8 in the order of a function table, which is that of their bit patterns.
+LEVELS = np.arange(256, dtype=np.uint8).view(np.int8)
 
 #: ADD and SUB compute with this many bits below the inputs' units.
 ADD_LEFT_SHIFT = 20

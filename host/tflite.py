@@ -14,6 +14,7 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 from . import operators
 from .constant_folding import FOLDABLE, fold
 from .graph import Graph, ModelError, Operator, Tensor
+from .model_file import read_model
 
 __all__ = ["KINDS", "load", "parse"]
 
@@ -48,11 +49,7 @@ def load(path):
     ModelError
         If the file cannot be read, or `parse` refuses it.
     """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise ModelError(f"model {path} cannot be read: {error.strerror}") from None
-    return parse(content, Path(path).stem)
+    return parse(read_model(path), Path(path).stem)
 
 
 def parse(content, name="model"):

@@ -1,6 +1,7 @@
 """Instructions as text: one line each, with names from the instruction table."""
 
-from .isa import CONFIG, SINK, TABLE, Destination, Function, IsaError, Opcode, Unit, decode, encode, signed
+from .encoding import IsaError, decode, encode, signed
+from .isa import CONFIG, SINK, TABLE, Destination, Function, Opcode, Unit
 
 __all__ = ["assemble", "assemble_line", "disassemble"]
 

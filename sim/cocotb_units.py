@@ -8,8 +8,9 @@ from collections import deque
 
 import numpy as np
 from cocotb.triggers import RisingEdge
+from systolith.rtl.encoding import decode, encode
 from systolith.rtl.interfaces import IssueLayout
-from systolith.rtl.isa import FIELDS_HEAD, INSTRUCTION_BYTES, Opcode, decode, encode
+from systolith.rtl.isa import FIELDS_HEAD, INSTRUCTION_BYTES, Opcode
 from systolith.rtl.packets import State
 
 from .cocotb_bus import cycle

@@ -2,7 +2,8 @@
 
 from collections import Counter
 
-from systolith.rtl.isa import CONFIG, INSTRUCTION_BYTES, SINK, TABLE, Destination, Function, Opcode, Unit, decode
+from systolith.rtl.encoding import decode
+from systolith.rtl.isa import CONFIG, INSTRUCTION_BYTES, SINK, TABLE, Destination, Function, Opcode, Unit
 
 __all__ = ["goals", "points"]
 

@@ -1,7 +1,7 @@
 """The golden model: what a program does, without time."""
 
 import numpy as np
-from systolith.rtl import isa
+from systolith.rtl import encoding, isa
 from systolith.rtl.interfaces import PC_BITS
 from systolith.rtl.isa import CONFIG, SINK, Destination, Fault, Function, Opcode, Unit
 from systolith.rtl.packets import COUNTERS, Kind, Space, State, word_bytes
@@ -125,8 +125,8 @@ class GoldenModel:
 
     def _execute(self, word):
         try:
-            row, f = isa.decode(word)
-        except isa.IsaError:
+            row, f = encoding.decode(word)
+        except encoding.IsaError:
             raise _Stop(Fault.ILLEGAL_INSTRUCTION) from None
         if not self._is_legal(row, f):
             raise _Stop(Fault.ILLEGAL_INSTRUCTION)
@@ -206,7 +206,7 @@ class GoldenModel:
                 register = table[index]
                 used = value & ((1 << register.width) - 1)
                 self._registers[f["unit"]][register.name] = (
-                    isa.signed(used, register.width) if register.signed else used)
+                    encoding.signed(used, register.width) if register.signed else used)
 
     def _read_host_memory(self, f):
         for host_address, ub_address, length in self._host_blocks(f):

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 from systolith.rtl.array import ArrayBand
+from systolith.rtl.encoding import encode
 from systolith.rtl.interfaces import BUFFER_READ_LATENCY, IssueLayout
-from systolith.rtl.isa import Opcode, encode
+from systolith.rtl.isa import Opcode
 from systolith.rtl.matrix import MatrixUnit
 from systolith.rtl.tile_fifo import TileFifo
 from systolith.rtl.verilog import convert

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from systolith.host.compiler.hazards import Hazards, encode_waiting
+from systolith.rtl.encoding import encode
 from systolith.rtl.isa import (
     CONFIG,
     INSTRUCTION_BYTES,
@@ -13,7 +14,6 @@ from systolith.rtl.isa import (
     Function,
     Opcode,
     Unit,
-    encode,
 )
 
 from .lanes import PARAMETER_ROWS

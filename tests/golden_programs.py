@@ -2,7 +2,8 @@
 
 import numpy as np
 from systolith.rtl.config import Config
-from systolith.rtl.isa import CONFIG, Opcode, encode
+from systolith.rtl.encoding import encode
+from systolith.rtl.isa import CONFIG, Opcode
 from systolith.sim.golden import GoldenModel
 
 CONFIGS = [

@@ -6,7 +6,7 @@ from collections import deque
 
 import numpy as np
 from amaranth.sim import Simulator
-from systolith.rtl import isa, packets
+from systolith.rtl import encoding, packets
 from systolith.rtl.config import Config
 from systolith.rtl.host_port import HostPort
 from systolith.rtl.isa import Fault
@@ -172,7 +172,7 @@ class Bench:
 
     async def issue(self, opcode, pc=7, **fields):
         port, context = self.dut.unit.issue, self.context
-        context.set(port.payload, {"word": int.from_bytes(isa.encode(opcode, **fields), "little"), "pc": pc})
+        context.set(port.payload, {"word": int.from_bytes(encoding.encode(opcode, **fields), "little"), "pc": pc})
         context.set(port.valid, 1)
         ready = False
         while not ready:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from amaranth.sim import Simulator
-from systolith.rtl import isa
+from systolith.rtl import encoding
 from systolith.rtl.config import Config
 from systolith.rtl.isa import TABLE, Fault, Opcode, Unit
 from systolith.rtl.packets import State
@@ -91,7 +91,7 @@ class Bench:
         context.set(port.en, 1)
         for pc, (opcode, fields) in enumerate(program, address):
             context.set(port.address, pc)
-            context.set(port.data, int.from_bytes(isa.encode(opcode, **fields), "little"))
+            context.set(port.data, int.from_bytes(encoding.encode(opcode, **fields), "little"))
             await context.tick()
         context.set(port.en, 0)
 

@@ -5,7 +5,7 @@ from collections import Counter
 
 import cocotb
 import numpy as np
-from systolith.rtl import isa
+from systolith.rtl import encoding, isa
 from systolith.rtl.assembly import assemble
 from systolith.rtl.isa import Fault
 from systolith.rtl.packets import COUNTERS, INFO, MAGIC, STATUS, Kind, Reason, Space, State, unpack_fields, word_bytes
@@ -132,7 +132,7 @@ def edges(config):
 @cocotb.test()
 async def the_last_legal_address_and_the_next(dut):
     pair = await begin(dut)
-    halt = isa.encode(isa.Opcode.HALT)
+    halt = encoding.encode(isa.Opcode.HALT)
     await pair.random_program(pair.told.seed, length=20)  # first contents for all memories
     for text, last, fault in edges(pair.config):
         for number, expected in ((last, Fault.NONE), (last + 1, fault)):

@@ -5,8 +5,9 @@ from collections import defaultdict
 import cocotb
 import numpy as np
 from cocotb.triggers import RisingEdge
+from systolith.rtl.encoding import decode
 from systolith.rtl.interfaces import IssueLayout
-from systolith.rtl.isa import INSTRUCTION_BYTES, SEMAPHORE_BITS, Fault, Opcode, Unit, decode
+from systolith.rtl.isa import INSTRUCTION_BYTES, SEMAPHORE_BITS, Fault, Opcode, Unit
 from systolith.rtl.packets import State
 from systolith.sim.cocotb_bus import Sink, cycle, start
 from systolith.sim.cocotb_runner import settings

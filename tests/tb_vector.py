@@ -2,8 +2,9 @@
 
 import cocotb
 import numpy as np
+from systolith.rtl.encoding import decode
 from systolith.rtl.interfaces import BUFFER_READ_LATENCY
-from systolith.rtl.isa import Destination, Function, Opcode, Unit, decode
+from systolith.rtl.isa import Destination, Function, Opcode, Unit
 from systolith.sim.cocotb_bus import start
 from systolith.sim.cocotb_runner import settings
 from systolith.sim.cocotb_units import Player, execute, part, serve

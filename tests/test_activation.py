@@ -5,7 +5,8 @@ import pytest
 from amaranth.sim import Simulator
 from systolith.rtl.activation import ActivationUnit
 from systolith.rtl.config import ADDRESS_BITS, Config
-from systolith.rtl.isa import CONFIG, SINK, Destination, Fault, Opcode, Unit, encode
+from systolith.rtl.encoding import encode
+from systolith.rtl.isa import CONFIG, SINK, Destination, Fault, Opcode, Unit
 from systolith.sim.arithmetic import requantise, wrap32
 
 CONFIGS = {

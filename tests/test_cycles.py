@@ -12,7 +12,8 @@ from systolith.host.driver import Driver
 from systolith.host.tflite import load
 from systolith.rtl.assembly import assemble
 from systolith.rtl.config import PRESETS, Config
-from systolith.rtl.isa import INSTRUCTION_BYTES, Opcode, decode, encode
+from systolith.rtl.encoding import decode, encode
+from systolith.rtl.isa import INSTRUCTION_BYTES, Opcode
 from systolith.rtl.packets import COUNTERS, STATUS, Kind, Space, unpack_fields
 from systolith.sim.cycles import CycleModel
 from systolith.sim.random_program import random_program

@@ -1,6 +1,6 @@
 import pytest
 from amaranth.sim import Simulator
-from systolith.rtl import isa
+from systolith.rtl import encoding
 from systolith.rtl.config import PRESETS, Config
 from systolith.rtl.decoder import Decoder
 from systolith.rtl.isa import CONFIG, SINK, TABLE, Destination, Function, Opcode, Unit
@@ -27,7 +27,7 @@ def decode(config, words):
 
 def legal(config, opcode, name, values, **fields):
     """Those of `values` with which field `name` makes a legal instruction."""
-    words = [int.from_bytes(isa.encode(opcode, **fields, **{name: value}), "little") for value in values]
+    words = [int.from_bytes(encoding.encode(opcode, **fields, **{name: value}), "little") for value in values]
     return [value for value, (ok, *_) in zip(values, decode(config, words), strict=True) if ok]
 
 
@@ -45,7 +45,7 @@ def test_queue_and_work():
         elif opcode in (Opcode.SYNCHRONISE, Opcode.SET_CONFIGURATION, Opcode.TAG):
             fields = {"unit": Unit.ACTIVATION}
         unit = Unit.NONE if opcode is Opcode.TAG else fields.get("unit", row.unit)
-        words.append(int.from_bytes(isa.encode(opcode, **fields), "little"))
+        words.append(int.from_bytes(encoding.encode(opcode, **fields), "little"))
         expected.append((1, 1 << unit - 1 if unit else 0, row.work))
     assert decode(WITH_VECTOR, words) == expected
 

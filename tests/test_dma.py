@@ -3,7 +3,7 @@
 import pytest
 from amaranth.hdl import ResetInserter, Signal
 from amaranth.sim import Simulator
-from systolith.rtl import isa
+from systolith.rtl import encoding
 from systolith.rtl.config import Config
 from systolith.rtl.dma import Dma
 from systolith.rtl.isa import Fault, Opcode
@@ -27,7 +27,8 @@ def run(script):
 
 async def issue(context, dut, opcode, **fields):
     assert context.get(dut.unit.issue.ready)
-    context.set(dut.unit.issue.payload, {"word": int.from_bytes(isa.encode(opcode, **fields), "little"), "pc": 0x321})
+    word = int.from_bytes(encoding.encode(opcode, **fields), "little")
+    context.set(dut.unit.issue.payload, {"word": word, "pc": 0x321})
     context.set(dut.unit.issue.valid, 1)
     await context.tick()
     context.set(dut.unit.issue.valid, 0)

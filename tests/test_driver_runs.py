@@ -9,7 +9,8 @@ from systolith.host.driver import ChipFault, DeviceError, Driver
 from systolith.host.link import LineError
 from systolith.rtl import packets
 from systolith.rtl.config import Config
-from systolith.rtl.isa import Fault, Opcode, encode
+from systolith.rtl.encoding import encode
+from systolith.rtl.isa import Fault, Opcode
 from systolith.rtl.packets import COUNTERS, Kind, PacketReader, Space, State, pack
 from systolith.sim.model_device import ModelDevice
 

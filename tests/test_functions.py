@@ -11,7 +11,7 @@ from systolith.host.operators import evaluate
 from systolith.host.run import run_model
 from systolith.host.tflite import parse
 from systolith.rtl.config import PRESETS
-from systolith.rtl.isa import decode
+from systolith.rtl.encoding import decode
 from systolith.sim.model_device import ModelDevice
 from test_compile import CONFIGS
 

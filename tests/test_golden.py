@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from golden_programs import CONFIGS, Host, configure, filled, run
 from systolith.rtl.config import Config
-from systolith.rtl.isa import Destination, Fault, Function, Opcode, Unit, encode
+from systolith.rtl.encoding import encode
+from systolith.rtl.isa import Destination, Fault, Function, Opcode, Unit
 from systolith.rtl.packets import COUNTERS, State
 from systolith.sim.arithmetic import requantise
 from systolith.sim.golden import GoldenModel

@@ -3,7 +3,8 @@
 import pytest
 from golden_programs import CONFIGS, Host, configure, filled, run
 from systolith.rtl.config import Config
-from systolith.rtl.isa import Destination, Fault, Function, Opcode, Unit, encode
+from systolith.rtl.encoding import encode
+from systolith.rtl.isa import Destination, Fault, Function, Opcode, Unit
 from systolith.rtl.packets import State
 from systolith.sim.golden import GoldenModel
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from systolith.host.compiler.hazards import Hazards, encode_waiting
-from systolith.rtl.isa import Opcode, Unit, decode
+from systolith.rtl.encoding import decode
+from systolith.rtl.isa import Opcode, Unit
 
 HOST, WEIGHT, MATRIX, ACTIVATION, VECTOR = Unit.HOST, Unit.WEIGHT, Unit.MATRIX, Unit.ACTIVATION, Unit.VECTOR
 

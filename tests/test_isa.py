@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from systolith.rtl import isa
 from systolith.rtl.assembly import assemble, disassemble
-from systolith.rtl.isa import CONFIG, TABLE, IsaError, Opcode, Unit, decode, encode, register_value
+from systolith.rtl.encoding import IsaError, decode, encode, register_value
+from systolith.rtl.isa import CONFIG, TABLE, Opcode, Unit
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 

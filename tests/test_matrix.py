@@ -7,8 +7,9 @@ import pytest
 from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.sim import Simulator
 from systolith.rtl.config import ADDRESS_BITS, Config
+from systolith.rtl.encoding import encode
 from systolith.rtl.interfaces import BUFFER_READ_LATENCY
-from systolith.rtl.isa import CONFIG, SINK, Fault, Opcode, Unit, encode
+from systolith.rtl.isa import CONFIG, SINK, Fault, Opcode, Unit
 from systolith.rtl.matrix import MatrixUnit
 from systolith.rtl.matrix_address import MatrixAddress
 from systolith.rtl.tile_fifo import TileFifo

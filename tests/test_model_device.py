@@ -5,7 +5,8 @@ import struct
 import pytest
 from systolith.rtl import packets
 from systolith.rtl.config import Config
-from systolith.rtl.isa import Fault, Opcode, Unit, encode
+from systolith.rtl.encoding import encode
+from systolith.rtl.isa import Fault, Opcode, Unit
 from systolith.rtl.packets import Kind, Reason, Space, State, pack
 from systolith.sim.model_device import ModelDevice
 

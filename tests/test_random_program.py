@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from systolith.rtl.config import PRESETS, Config
-from systolith.rtl.isa import CONFIG, INSTRUCTION_BYTES, SINK, TABLE, Destination, Fault, Function, Opcode, Unit, decode
+from systolith.rtl.encoding import decode
+from systolith.rtl.isa import CONFIG, INSTRUCTION_BYTES, SINK, TABLE, Destination, Fault, Function, Opcode, Unit
 from systolith.rtl.packets import State
 from systolith.sim.golden import GoldenModel
 from systolith.sim.random_program import random_program

@@ -18,7 +18,8 @@ from systolith.host.serial_device import SerialDevice
 from systolith.host.session import Session
 from systolith.host.tflite import load
 from systolith.rtl.config import PRESETS, Config
-from systolith.rtl.isa import Opcode, encode
+from systolith.rtl.encoding import encode
+from systolith.rtl.isa import Opcode
 from systolith.rtl.packets import Space, State
 from systolith.rtl.verilog import convert
 from systolith.sim.model_device import ModelDevice

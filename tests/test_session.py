@@ -11,7 +11,8 @@ from systolith.host.link import LineError
 from systolith.host.session import Session
 from systolith.host.tflite import load
 from systolith.rtl.config import PRESETS
-from systolith.rtl.isa import Opcode, encode
+from systolith.rtl.encoding import encode
+from systolith.rtl.isa import Opcode
 from systolith.rtl.packets import Space
 from systolith.sim.model_device import ModelDevice
 

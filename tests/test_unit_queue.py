@@ -1,7 +1,7 @@
 import random
 
 from amaranth.sim import Simulator
-from systolith.rtl import isa
+from systolith.rtl import encoding
 from systolith.rtl.config import Config
 from systolith.rtl.isa import Opcode, Unit
 from systolith.rtl.unit_queue import UnitQueue
@@ -10,7 +10,7 @@ CONFIG = Config(rows=4, cols=4, requantise_lanes=2, queue_depth=3)
 
 
 def word(opcode, **fields):
-    return int.from_bytes(isa.encode(opcode, **fields), "little")
+    return int.from_bytes(encoding.encode(opcode, **fields), "little")
 
 
 def simulate(*testbenches):

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 from systolith.rtl.config import Config
+from systolith.rtl.encoding import encode
 from systolith.rtl.interfaces import BUFFER_READ_LATENCY
-from systolith.rtl.isa import CONFIG, SINK, Destination, Fault, Function, Opcode, Unit, encode
+from systolith.rtl.isa import CONFIG, SINK, Destination, Fault, Function, Opcode, Unit
 from systolith.rtl.vector import VectorUnit, write_delay
 from systolith.sim.arithmetic import requantise
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 from systolith.rtl.config import Config
-from systolith.rtl.isa import Function, Opcode, encode
+from systolith.rtl.encoding import encode
+from systolith.rtl.isa import Function, Opcode
 from systolith.rtl.vector_address import VectorAddress
 
 BASE = dict(rows=4, cols=6, requantise_lanes=2, unified_buffer_bytes=4096, vector_kernel_rows=4)

@@ -6,7 +6,8 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.sim import Simulator
 from systolith.rtl.config import Config
-from systolith.rtl.isa import Destination, Fault, Opcode, encode
+from systolith.rtl.encoding import encode
+from systolith.rtl.isa import Destination, Fault, Opcode
 from systolith.rtl.tile_fifo import TileFifo
 from systolith.rtl.weight_memory import WeightMemory
 from systolith.rtl.weights import WeightUnit

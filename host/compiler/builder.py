@@ -2,7 +2,7 @@
 
 import numpy as np
 from systolith.host.program import Dump, Step
-from systolith.rtl import isa
+from systolith.rtl import encoding, isa
 from systolith.rtl.isa import Destination, Opcode, Unit
 from systolith.rtl.packets import Space
 
@@ -183,12 +183,13 @@ class Builder:
         """Gives configuration registers their values, with as few instructions as it takes."""
         have = self._registers[unit]
         registers = {r.name: r for r in isa.CONFIG[unit]}
-        wanted = {registers[name].index: isa.register_value(registers[name], value) for name, value in values.items()}
+        wanted = {registers[name].index: encoding.register_value(registers[name], value)
+                  for name, value in values.items()}
         new = [(index, value) for index, value in wanted.items() if have.get(index, 0) != value]
         have.update(new)
         new += [(isa.SINK, 0)] * (len(new) % 2)
         for (index0, value0), (index1, value1) in zip(new[::2], new[1::2]):
-            self._emit(isa.encode(Opcode.SET_CONFIGURATION, unit=unit, index0=index0, value0=value0,
+            self._emit(encoding.encode(Opcode.SET_CONFIGURATION, unit=unit, index0=index0, value0=value0,
                                   index1=index1, value1=value1))
 
     def read_weights(self, destination, address, count, slot=0, writes=()):
@@ -312,9 +313,9 @@ class Builder:
         """Tag for the owner, if one is left: a snapshot when the unit has retired all it has been given so far."""
         tags = self.steps[-1].tags
         if len(tags) < self.config.tag_depth:
-            self._emit(isa.encode(Opcode.TAG, unit=unit, tag=len(tags)))
+            self._emit(encoding.encode(Opcode.TAG, unit=unit, tag=len(tags)))
             tags[self.owner] = len(tags)
 
     def halt(self):
         """Halt, which ends the run."""
-        self._emit(isa.encode(Opcode.HALT), last=True)
+        self._emit(encoding.encode(Opcode.HALT), last=True)

@@ -114,8 +114,7 @@ def _parts(graph, config, layers, dump):
         # A tensor that is sent to the host must not be overwritten in place before.
         layouts, overlap = place(config, shapes, layers, on_chip, leaving, in_place=not dump)
     except PlanError:
-        kept = {t: {o.index for o in graph.operators if t in o.inputs} | ({None} if t in graph.outputs else set())
-                for t in shapes}
+        kept = graph.readers()
         parts = [part for run in runs
                  for part in (stream(config, shapes, layers, run, kept, dump) if run[0] in layers else run)]
         return [replace(part, number=n) if isinstance(part, Part) else part for n, part in enumerate(parts)]

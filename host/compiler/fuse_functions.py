@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 from systolith.host.graph import Operator
 from systolith.host.operators import evaluate
+from systolith.host.quantisation import LEVELS
 
 from .lower import BINARY, UNARY
 
@@ -12,8 +13,6 @@ __all__ = ["fuse_functions"]
 
 #: Layers of the array, which has the function table behind it.
 _ON_ARRAY = frozenset({"CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})
-
-_LEVELS = np.arange(256, dtype=np.uint8).view(np.int8)
 
 
 def fuse_functions(graph):
@@ -38,7 +37,7 @@ def fuse_functions(graph):
 class _Function:
     """What operators make of a tensor's elements: the operators, and their result for each int8."""
 
-    def __init__(self, base, table=_LEVELS, operators=()):
+    def __init__(self, base, table=LEVELS, operators=()):
         self.base, self.table, self.operators = base, table, frozenset(operators)
 
 
@@ -64,17 +63,9 @@ def _function(graph, operator, known):
     return _Function(bases.pop(), table.reshape(256), before | {operator.index})
 
 
-def _readers(graph):
-    readers = {index: {None} for index in graph.outputs}
-    for operator in graph.operators:
-        for index in operator.inputs:
-            readers.setdefault(index, set()).add(operator.index)
-    return readers
-
-
 def _joined(graph):
     """With one LOOKUP for several operators of which only the last one's result is used by others."""
-    known, readers = {}, _readers(graph)
+    known, readers = {}, graph.readers()
     for operator in graph.operators:
         function = _function(graph, operator, known)
         if function is not None:
@@ -112,7 +103,7 @@ def _closed(graph, function, operator, readers):
 
 def _into_layers(graph):
     """With the functions that follow layers of the array in these."""
-    readers, maker = _readers(graph), {operator.outputs[0]: operator for operator in graph.operators}
+    readers, maker = graph.readers(), {operator.outputs[0]: operator for operator in graph.operators}
     fused, gone = {}, set()
     for operator in graph.operators:
         function = _function(graph, operator, {})

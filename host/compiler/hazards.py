@@ -2,7 +2,8 @@
 
 from bisect import bisect_left
 
-from systolith.rtl.isa import SEMAPHORE_BITS, Opcode, Unit, encode
+from systolith.rtl.encoding import encode
+from systolith.rtl.isa import SEMAPHORE_BITS, Opcode, Unit
 
 __all__ = ["Hazards", "encode_waiting"]
 
@@ -126,7 +127,7 @@ def encode_waiting(opcode, unit, waits, **fields):
     waits : list of (isa.Unit, int)
         As `Hazards.place` gives them, any number.
     fields : int
-        The fields of the instruction, as for `isa.encode`.
+        The fields of the instruction, as for `encoding.encode`.
 
     Returns
     -------

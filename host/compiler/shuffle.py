@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 from systolith.host.graph import Operator, integers
 
+from .lower.moves import selected
+
 __all__ = ["fuse_shuffles"]
 
 _RESHAPES = ("EXPAND_DIMS", "RESHAPE", "SQUEEZE")
@@ -25,10 +27,7 @@ def fuse_shuffles(graph):
     Graph
         Tensors keep their numbers, constants come behind them; operators get new numbers.
     """
-    readers = {}
-    for operator in graph.operators:
-        for index in operator.inputs:
-            readers.setdefault(index, []).append(operator)
+    readers = graph.readers()
     tensors, operators, done = list(graph.tensors), [], set()
     for operator in graph.operators:
         if id(operator) in done:
@@ -48,9 +47,9 @@ def _chain(graph, operator, readers):
     while operator.kind == "TRANSPOSE" or operator.kind in _RESHAPES:
         chain.append(operator)
         output = operator.outputs[0]
-        if output in graph.outputs or len(readers.get(output, ())) != 1 or readers[output][0].inputs[0] != output:
+        if len(readers[output]) != 1 or readers[output] == {None}:
             break
-        operator = readers[output][0]
+        operator = graph.operators[next(iter(readers[output]))]
     return chain
 
 
@@ -72,10 +71,8 @@ def _fused(graph, chain, tensors):
     flat = elements.reshape(-1)
     if np.array_equal(flat, np.arange(len(flat))):
         return replace(chain[-1], kind="RESHAPE", inputs=[source.index, constant(target.shape)], options={})
-    channels = source.shape[-1]
-    pixels = flat.reshape(-1, channels) - np.arange(0, len(flat), channels)[:, None]
-    alike = (pixels == pixels[0]).all() and pixels[0].min() >= 0 and pixels[0].max() < channels
-    if source.shape != target.shape or not alike:
+    channels = selected(elements, source.shape)
+    if source.shape != target.shape or channels is None:
         return None
-    return Operator(0, "GATHER", [source.index, constant(pixels[0])], list(chain[-1].outputs),
+    return Operator(0, "GATHER", [source.index, constant(channels)], list(chain[-1].outputs),
                     {"axis": len(source.shape) - 1, "batch_dims": 0})

@@ -17,6 +17,7 @@ from systolith.sim.arithmetic import round_half_away
 
 from .. import operators
 from ..graph import Graph, Operator, Tensor, activation_range
+from ..quantisation import LEVELS
 from .result import IN_ONNX_ORDER, Pending, SingleElement, Value, canonical, need, own
 
 __all__ = ["GraphBuilder"]
@@ -24,6 +25,7 @@ __all__ = ["GraphBuilder"]
 #: Operators that confine their result to the range of an activation themselves.
 _CONFINE = frozenset({"ADD", "AVERAGE_POOL_2D", "CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "MAX_POOL_2D", "MUL",
                       "SUB"})
+
 
 class GraphBuilder:
     """Collects tensors and operators of a `Graph`.
@@ -150,7 +152,7 @@ class GraphBuilder:
 
     def _looked_up(self, result, name, quantisation):
         table, value = result.table(quantisation), result.value
-        if quantisation == own(value.tensor) and np.array_equal(table, _LEVELS):
+        if quantisation == own(value.tensor) and np.array_equal(table, LEVELS):
             return value
         if not value.is_sequence:
             value = self.value(self.stored(value), value.shape)
@@ -181,7 +183,7 @@ class GraphBuilder:
         if confines:
             return target
         return self.operator("LOOKUP", [target], self.tensor(name, shape, np.int8, quantisation),
-                             table=np.clip(_LEVELS, low, high).tolist())
+                             table=np.clip(LEVELS, low, high).tolist())
 
     def _requantised(self, tensor, quantisation):
         """A tensor, which may be a constant, in that quantisation."""
@@ -193,10 +195,6 @@ class GraphBuilder:
         reals = (tensor.data.astype(np.int64) - tensor.zero_point[0]) * float(tensor.scale[0])
         other.data = quantised(reals, quantisation)
         return other
-
-
-#: All int8 in the order of a function table, which is that of their bit patterns.
-_LEVELS = np.arange(256, dtype=np.uint8).view(np.int8)
 
 
 def quantised(reals, quantisation):

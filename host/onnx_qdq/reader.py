@@ -8,6 +8,7 @@ from google.protobuf.message import DecodeError
 from onnx import TensorProto, helper, numpy_helper
 
 from ..graph import ModelError
+from ..model_file import read_model
 from .builder import GraphBuilder
 from .elementwise import evaluated
 from .functions import FUNCTIONS, ON_INTEGERS
@@ -38,11 +39,7 @@ def load(path):
     ModelError
         If the file cannot be read, or `parse` refuses it.
     """
-    try:
-        content = Path(path).read_bytes()
-    except OSError as error:
-        raise ModelError(f"model {path} cannot be read: {error.strerror}") from None
-    return parse(content, Path(path).stem, Path(path).parent)
+    return parse(read_model(path), Path(path).stem, Path(path).parent)
 
 
 def parse(content, name="model", folder="."):

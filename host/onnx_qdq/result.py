@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..graph import ModelError, Tensor
+from ..quantisation import LEVELS
 
 __all__ = ["IN_ONNX_ORDER", "Constant", "Pending", "Quantisation", "SingleElement", "Value", "as_image", "canonical",
            "need", "own", "reals", "signed8"]
@@ -140,7 +141,7 @@ class SingleElement:
     def of(cls, value, subject):
         """The value itself."""
         quantisation = own(value.tensor)
-        levels = np.arange(256, dtype=np.uint8).view(np.int8).astype(np.int32) - quantisation.zero_point
+        levels = LEVELS.astype(np.int32) - quantisation.zero_point
         return cls(subject, value, levels.astype(np.float32) * np.float32(quantisation.scale))
 
     def confined(self, low, high):

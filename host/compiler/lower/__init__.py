@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+from systolith.host.quantisation import LEVELS
 
 from .contraction import conv, depthwise, fully_connected, transpose_conv
 from .elementwise import BINARY, UNARY, elementwise, table
@@ -71,7 +72,7 @@ def lower(graph, operator, config):
 def _append(layer, table):
     """Puts a function table behind a layer of the array; one that only confines the values is part of its clamp."""
     low, high = int(table.min()), int(table.max())
-    if not np.array_equal(table, np.clip(np.arange(256, dtype=np.uint8).view(np.int8), low, high)):
+    if not np.array_equal(table, np.clip(LEVELS, low, high)):
         layer.table = table
         return
     q = layer.quantisation

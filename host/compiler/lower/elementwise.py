@@ -3,7 +3,7 @@
 import numpy as np
 from systolith.host.graph import activation_range
 from systolith.host.operators import evaluate
-from systolith.host.quantisation import add_factors, multiply_factor
+from systolith.host.quantisation import LEVELS, add_factors, multiply_factor
 from systolith.rtl.isa import Function, Unit
 from systolith.sim.arithmetic import quantise_multiplier
 
@@ -70,6 +70,5 @@ def elementwise(graph, operator, config, x, y):
 def table(graph, operator, config, x, y):
     """Any int8 function of one int8: the array passes the values, the function table does the work."""
     need(len(x.zero_point) <= 1, "its input is quantised per channel")
-    values = np.arange(256, dtype=np.uint8).view(np.int8)
     return TableLayer("", "", Unit.MATRIX, [x.index], -1, 0, {x.index: Padding()},
-                      geometry=Geometry(), table=evaluate(graph, operator, {x.index: values})[0].reshape(256))
+                      geometry=Geometry(), table=evaluate(graph, operator, {x.index: LEVELS})[0].reshape(256))
