@@ -50,6 +50,8 @@ def _chain(graph, operator, readers):
         if len(readers[output]) != 1 or readers[output] == {None}:
             break
         operator = graph.operators[next(iter(readers[output]))]
+        if operator.inputs[0] != output:
+            break
     return chain
 
 
