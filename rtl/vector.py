@@ -164,8 +164,8 @@ class VectorUnit(wiring.Component):
         wiring.connect(m, load, weights.load)
         m.d.comb += [
             weights.slot.eq(steps[BUFFER_READ_LATENCY - DepthwiseWeights.LATENCY].slot),
-            weights.tap1.eq(steps[BUFFER_READ_LATENCY - DepthwiseWeights.LATENCY].tap1),
-            window.tap1.eq(steps[BUFFER_READ_LATENCY - VectorWindow.LATENCY].tap1),
+            weights.kernel_row.eq(steps[BUFFER_READ_LATENCY - DepthwiseWeights.LATENCY].kernel_row),
+            window.kernel_row.eq(steps[BUFFER_READ_LATENCY - VectorWindow.LATENCY].kernel_row),
             window.en.eq(read.read),
             window.vector.eq(self.buffer_read.data),
         ]

@@ -39,8 +39,8 @@ class StepLayout(data.StructLayout):
         With `last`: the step makes an output.
     retire : 1
         It is the instruction's last.
-    tap1 : range(vector_kernel_rows)
-        Number of the outer tap (depthwise: kernel row).
+    kernel_row : range(vector_kernel_rows)
+        Number of the read within its step (depthwise: kernel row).
     function, slot : 3
         Those of the instruction.
     """
@@ -50,7 +50,8 @@ class StepLayout(data.StructLayout):
 
 def _walked(config):
     """The fields of a step that change within an instruction."""
-    return {**dict.fromkeys(("read", "first", "last", "output", "retire"), 1), "tap1": range(config.vector_kernel_rows)}
+    flags = ("read", "first", "last", "output", "retire")
+    return {**dict.fromkeys(flags, 1), "kernel_row": range(config.vector_kernel_rows)}
 
 
 class _TokenLayout(data.StructLayout):
@@ -120,7 +121,7 @@ class VectorAddress(wiring.Component):
         strides = (settings.tap0_stride, settings.tap1_stride, settings.x_stride, settings.y_stride)
         m.submodules.loops = loops = LoopNest([_COUNT_BITS] * 4)
         m.submodules.read = read = LoopAddress()
-        tap1, first = Signal(range(config.vector_kernel_rows)), Signal()
+        kernel_row, first = Signal(range(config.vector_kernel_rows)), Signal()
         last, last_x = Signal(), Signal()
         m.d.comb += [last.eq(loops.ends[1]), last_x.eq(loops.ends[2])]
 
@@ -145,7 +146,7 @@ class VectorAddress(wiring.Component):
                             | (output & (write_address > write_limit))),
             token_valid.eq(advance & (empty | ~out_of_range)),
             token.read.eq(~empty), token.first.eq(first), token.last.eq(last & ~empty),
-            token.output.eq(output & ~empty), token.retire.eq(empty | loops.ends[3]), token.tap1.eq(tap1),
+            token.output.eq(output & ~empty), token.retire.eq(empty | loops.ends[3]), token.kernel_row.eq(kernel_row),
             token.read_address.eq(read.address), token.write_address.eq(write_address),
             self.running.eq(taken | walking | head_valid | spare_valid),
             self.issue.ready.eq(~self.running & ~self.fault),
@@ -162,7 +163,7 @@ class VectorAddress(wiring.Component):
         m.d.comb += [loops.counts.eq(Cat(counts)), loops.once.eq(once), loops.start.eq(taken), loops.step.eq(advance)]
         with m.If(taken):
             m.d.sync += [
-                walking.eq(1), first.eq(1), tap1.eq(0), self.fault_pc.eq(self.issue.payload.pc),
+                walking.eq(1), first.eq(1), kernel_row.eq(0), self.fault_pc.eq(self.issue.payload.pc),
                 empty.eq(none.any()),
                 function.eq(start["function"]), slot.eq(start["slot"]), columns.eq(start["columns"]),
                 write_limit.eq(config.unified_buffer_bytes - start["columns"]),
@@ -179,9 +180,9 @@ class VectorAddress(wiring.Component):
                 m.d.sync += walking.eq(0)
 
             with m.If(last):
-                m.d.sync += [tap1.eq(0), until_output.eq(until_output - 1)]
-            with m.Elif(loops.ends[0]):
-                m.d.sync += tap1.eq(tap1 + 1)
+                m.d.sync += [kernel_row.eq(0), until_output.eq(until_output - 1)]
+            with m.Else():
+                m.d.sync += kernel_row.eq(kernel_row + 1)
             with m.If(output):
                 m.d.sync += [write_address.eq(write_address + settings.out_x_stride), until_output.eq(until_next)]
             with m.If(last_x):
@@ -222,5 +223,5 @@ class VectorAddress(wiring.Component):
 
         for name in ("read", "first", "last", "output", "retire"):
             m.d.sync += self.step[name].eq(goes & head[name])
-        m.d.sync += [self.step.tap1.eq(head.tap1), self.read_address.eq(head.read_address),
+        m.d.sync += [self.step.kernel_row.eq(head.kernel_row), self.read_address.eq(head.read_address),
                      self.write_address.eq(head.write_address)]

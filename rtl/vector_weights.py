@@ -27,26 +27,27 @@ class DepthwiseWeights(wiring.Component):
     -------
     load : In(LoadBus(config))
     slot : In(3)
-    tap1 : In(range(vector_kernel_rows)), kernel row
+    kernel_row : In(range(vector_kernel_rows))
     weights : Out(array of vector_taps x 8 * cols bits), one byte a lane, the tap of the oldest vector first
 
     Latency
     -------
-    `weights` follows `slot` and `tap1` by LATENCY cycles. A row that is loaded can be read in the third cycle after
-    it.
+    `weights` follows `slot` and `kernel_row` by LATENCY cycles. A row that is loaded can be read in the third cycle
+    after it.
     """
 
     LATENCY = 1
 
     def __init__(self, config):
         self._config = config
-        super().__init__({"load": In(LoadBus(config)), "slot": In(3), "tap1": In(range(config.vector_kernel_rows)),
+        super().__init__({"load": In(LoadBus(config)), "slot": In(3),
+                          "kernel_row": In(range(config.vector_kernel_rows)),
                           "weights": Out(data.ArrayLayout(unsigned(8 * config.cols), config.vector_taps))})
 
     def elaborate(self, platform):
         m = Module()
         taps, kernel_rows = self._config.vector_taps, self._config.vector_kernel_rows
-        row_bits = len(self.tap1)
+        row_bits = len(self.kernel_row)
         m.submodules.memory = store = memory.Memory(
             shape=self.weights.shape(), depth=self._config.parameter_slots << row_bits, init=[])
 
@@ -71,7 +72,7 @@ class DepthwiseWeights(wiring.Component):
         m.d.sync += [write.addr.eq(Cat(kernel_row[:row_bits], slot)), write.en.eq(wanted << tap)]
         m.d.comb += [
             [lane.eq(row) for lane in write.data],
-            read.addr.eq(Cat(self.tap1, self.slot)),
+            read.addr.eq(Cat(self.kernel_row, self.slot)),
             self.weights.eq(read.data),
         ]
         return m

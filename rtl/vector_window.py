@@ -16,7 +16,7 @@ class VectorWindow(wiring.Component):
 
     Members
     -------
-    tap1 : In(range(vector_kernel_rows)), kernel row of the vector that comes LATENCY cycles later
+    kernel_row : In(range(vector_kernel_rows)), of the vector that comes LATENCY cycles later
     en : In(1), the vector is there
     vector : In(8 * cols)
     window : Out(array of vector_taps x 8 * cols bits)
@@ -24,7 +24,7 @@ class VectorWindow(wiring.Component):
 
     Latency
     -------
-    `en`, `vector` and `window` follow `tap1` by LATENCY cycles. A kernel row may come again every second cycle.
+    `en`, `vector` and `window` follow `kernel_row` by LATENCY cycles. A kernel row may come again every second cycle.
     """
 
     LATENCY = 1
@@ -32,7 +32,7 @@ class VectorWindow(wiring.Component):
     def __init__(self, config):
         self._config = config
         super().__init__({
-            "tap1": In(range(config.vector_kernel_rows)), "en": In(1), "vector": In(8 * config.cols),
+            "kernel_row": In(range(config.vector_kernel_rows)), "en": In(1), "vector": In(8 * config.cols),
             "window": Out(data.ArrayLayout(unsigned(8 * config.cols), config.vector_taps))})
 
     def elaborate(self, platform):
@@ -44,12 +44,12 @@ class VectorWindow(wiring.Component):
             shape=unsigned(8 * self._config.cols * (self._config.vector_taps - 1)),
             depth=self._config.vector_kernel_rows, init=[])
         read, write = older.read_port(), older.write_port()
-        tap1 = Signal.like(self.tap1)
-        m.d.sync += tap1.eq(self.tap1)
+        kernel_row = Signal.like(self.kernel_row)
+        m.d.sync += kernel_row.eq(self.kernel_row)
         m.d.comb += [
-            read.addr.eq(self.tap1),
+            read.addr.eq(self.kernel_row),
             self.window.eq(Cat(read.data, self.vector)),
-            write.addr.eq(tap1),
+            write.addr.eq(kernel_row),
             write.data.eq(self.window.as_value()[8 * self._config.cols:]),
             write.en.eq(self.en),
         ]

@@ -41,7 +41,7 @@ def combine(function, vectors, parameters, registers, vector_taps):
     ----------
     function : isa.Function
     vectors : array of int8 (steps, taps, cols)
-        What was read, in order; for DEPTHWISE one tap a kernel row.
+        What was read, in order; for DEPTHWISE one a kernel row.
     parameters, registers
         As for `scale`.
     vector_taps : int

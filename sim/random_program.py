@@ -263,8 +263,9 @@ class _Generator:
         slot = self._number(0, config.parameter_slots - 1)
         if function is Function.DEPTHWISE:
             first, step = config.vector_taps - 1 + self._number(0, 2), self._number(0, 3)
-            counts = {"x_count": first + self._number(0, 8), "tap0_count": 1,
-                      "tap1_count": self._number(1, min(4, config.vector_kernel_rows))}
+            tap0 = self._number(1, min(2, config.vector_kernel_rows))
+            counts = {"x_count": first + self._number(0, 8),
+                      "tap1_count": self._number(1, min(4, config.vector_kernel_rows // tap0)), "tap0_count": tap0}
             outputs = len(range(first, counts["x_count"], max(step, 1)))
             self._configure(Unit.VECTOR, first_column=first, column_step=step)
         elif function in (Function.ADD, Function.SUBTRACT, Function.MULTIPLY):

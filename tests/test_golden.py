@@ -120,14 +120,14 @@ def test_vector(config, function):
         "multiplier_a": 1 << 30, "shift_a": -1, "multiplier_b": 1700000000, "shift_b": 0,
         "multiplier_out": 1234567890, "shift_out": -19}
     if function is Function.DEPTHWISE:
-        registers["tap0_count"] = 1
+        registers |= {"tap1_count": 1 if config.vector_kernel_rows < 4 else 2}
     elif function in (Function.ADD, Function.SUBTRACT, Function.MULTIPLY):
         registers["tap1_count"] = 1
     if function is Function.MULTIPLY:
         registers["shift_out"] = -6
     before = model.unified_buffer.copy()
     run(model, configure(Unit.VECTOR, **registers),
-        encode(Opcode.READ_WEIGHTS, destination=Destination.VECTOR, slot=1, count=9 + 3 * taps),
+        encode(Opcode.READ_WEIGHTS, destination=Destination.VECTOR, slot=1, count=9 + config.vector_kernel_rows * taps),
         encode(Opcode.VECTOR, function=function, in_address=2, out_address=300, y_count=3, slot=1, columns=3))
     expected = before.copy()
     depthwise = function is Function.DEPTHWISE
@@ -141,8 +141,8 @@ def test_vector(config, function):
                 wide = (requantise(a << 20, 1 << 30, -1), requantise(b << 20, 1700000000, 0))
                 match function:
                     case Function.DEPTHWISE:
-                        total = sum(byte(x - taps + 1 + k, t, 0) * int(model.weights[9 + t * taps + k, c])
-                                    for t in rows for k in range(taps))
+                        total = sum(byte(x - taps + 1 + k, t1, t0) * int(model.weights[9 + (t1 * 2 + t0) * taps + k, c])
+                                    for t1 in rows for t0 in columns for k in range(taps))
                     case Function.SUM:
                         total = sum(byte(x, t1, t0) for t1 in rows for t0 in columns)
                     case Function.AVERAGE:

@@ -76,7 +76,7 @@ def define(config, program, buffer, slots):
         weights = rows[9:].reshape(config.vector_kernel_rows, config.vector_taps, config.cols).astype(np.int64)
         written = []
         for y in range(f["y_count"]):
-            windows = np.zeros((r["tap1_count"], config.vector_taps, config.cols), np.int64)
+            windows = np.zeros((r["tap1_count"] * r["tap0_count"], config.vector_taps, config.cols), np.int64)
             for x in range(r["x_count"]):
                 start = f["in_address"] + y * r["y_stride"] + x * r["x_stride"]
                 reads = np.array([buffer[a:a + config.cols] for a in (
@@ -88,7 +88,7 @@ def define(config, program, buffer, slots):
                     if x < r["first_column"] or (x - r["first_column"]) % max(1, r["column_step"]):
                         continue
                     n = (x - r["first_column"]) // max(1, r["column_step"])
-                    value = (windows * weights[:r["tap1_count"]]).sum(axis=(0, 1))
+                    value = (windows * weights[:len(windows)]).sum(axis=(0, 1))
                 elif function in ELEMENT_WISE:
                     a, b = reads[0] - r["zero_point_a"], reads[1] - r["zero_point_b"]
                     if function == Function.MULTIPLY:
@@ -205,7 +205,7 @@ def stimulus(config, seed=0):
 def taps(config, function):
     """Tap counts that suit a function."""
     if function == Function.DEPTHWISE:
-        return dict(tap1_count=min(3, config.vector_kernel_rows), tap0_count=1)
+        return dict(tap1_count=2, tap0_count=2) if config.vector_kernel_rows >= 4 else dict(tap1_count=3, tap0_count=1)
     return dict(tap1_count=1, tap0_count=2) if function in ELEMENT_WISE else dict(tap1_count=2, tap0_count=3)
 
 

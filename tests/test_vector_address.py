@@ -31,8 +31,9 @@ def walk(config, settings, word):
         write = (word["out_address"] + y * s["out_y_stride"] + (x - first) // step * s["out_x_stride"]) & mask
         if read + config.cols > size or (output and write + word["columns"] > size):
             return tokens, True
-        token = dict(read=1, first=t1 == t0 == 0, last=last, output=output, tap1=t1 % 4, function=word["function"],
-                     slot=word["slot"], retire=len(tokens) + 1 == np.prod(counts), address=read)
+        token = dict(read=1, first=t1 == t0 == 0, last=last, output=output, kernel_row=(t1 * counts[3] + t0) % 4,
+                     function=word["function"], slot=word["slot"],
+                     retire=len(tokens) + 1 == np.prod(counts), address=read)
         tokens.append(token | (dict(write=write, columns=word["columns"]) if output else {}))
     return tokens, False
 
@@ -66,7 +67,7 @@ def run(config, settings, words, cycles=400):
                 taken.append(cycle)
             if step.read:
                 token = {name: step[name] for name in
-                         ("read", "first", "last", "output", "tap1", "function", "slot", "retire")}
+                         ("read", "first", "last", "output", "kernel_row", "function", "slot", "retire")}
                 token["address"] = ctx.get(dut.read_address)
                 if step.output:
                     token |= dict(write=ctx.get(dut.write_address), columns=ctx.get(dut.columns))

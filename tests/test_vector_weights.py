@@ -38,7 +38,7 @@ def test_slots_and_kernel_rows(taps, kernel_rows):
         for slot in range(3):
             for kernel_row in range(kernel_rows):
                 ctx.set(dut.slot, slot)
-                ctx.set(dut.tap1, kernel_row)
+                ctx.set(dut.kernel_row, kernel_row)
                 await ctx.tick().repeat(dut.LATENCY)
                 assert [ctx.get(w) for w in dut.weights] == [stored[slot, kernel_row, k] for k in range(taps)]
 

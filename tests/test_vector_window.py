@@ -21,7 +21,7 @@ def test_each_kernel_row_slides_by_itself(taps, kernel_rows, used):
 
     async def bench(ctx):
         for row, arrived in zip([*rows, None], [None, *rows]):
-            ctx.set(dut.tap1, row or 0)
+            ctx.set(dut.kernel_row, row or 0)
             ctx.set(dut.en, arrived is not None)
             if arrived is not None:
                 vector = int(rng.integers(1 << 32))
