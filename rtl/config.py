@@ -53,7 +53,7 @@ class Config:
     vector_requantise_lanes: int = _doc(0, "outputs a cycle that the vector unit requantises; 0: requantise_lanes")
     vector_requantise_dsps: int = _doc(3, "how many of the 3 multipliers of each of these lanes are DSPs, not adders")
     vector_multiplier: str = _doc("dsp", "what other multipliers of the vector unit are made of: 'dsp' or 'adders'")
-    vector_kernel_rows: int = _doc(16, "reads that a depthwise convolution in the vector unit may make of each pixel's "
+    vector_kernel_rows: int = _doc(32, "reads that a depthwise convolution in the vector unit may make of each pixel's "
                                        "window, for vector_taps taps each")
     parameter_slots: int = _doc(4, "per-channel parameter sets held in each of activation and vector unit")
     instruction_depth: int = _doc(2048, "instructions that the instruction buffer holds")

@@ -65,8 +65,9 @@ class Network:
         return len(self._tensors) - 2, len(self._tensors) - 1
 
     def _slide(self, x, kernel, stride, valid):
-        sizes = self.shape(x)[1:3]
-        return tuple((n - kernel) // stride + 1 if valid else -(-n // stride) for n in sizes)
+        """Height and width of what comes of a window; its sizes and strides are numbers or pairs of them."""
+        kernels, strides = np.broadcast_to(kernel, 2).tolist(), np.broadcast_to(stride, 2).tolist()
+        return tuple((n - k) // s + 1 if valid else -(-n // s) for n, k, s in zip(self.shape(x)[1:3], kernels, strides))
 
     def convolution(self, x, channels, kernel=3, stride=1, valid=False, relu=False, dilation=1, groups=1):
         """CONV_2D with a square kernel."""
@@ -77,13 +78,15 @@ class Network:
             "padding": int(valid), "strideH": stride, "strideW": stride, "fusedActivationFunction": int(relu),
             "dilationHFactor": dilation, "dilationWFactor": dilation}))
 
-    def depthwise(self, x, kernel=3, stride=1):
-        """DEPTHWISE_CONV_2D with a square kernel and padding."""
+    def depthwise(self, x, kernel=3, stride=1, valid=False, dilation=1):
+        """DEPTHWISE_CONV_2D; what describes its window are numbers or pairs of them."""
         depth = self.shape(x)[3]
-        weights = self._weights(x, (1, kernel, kernel, depth), 3, kernel * kernel)
-        return self.add("DEPTHWISE_CONV_2D", [x, *weights], (1, *self._slide(x, kernel, stride, False), depth), (
-            "DepthwiseConv2DOptions", {"padding": 0, "strideH": stride, "strideW": stride, "depthMultiplier": 1,
-                                       "dilationHFactor": 1, "dilationWFactor": 1}))
+        (kh, kw), (sy, sx), (dy, dx) = (np.broadcast_to(n, 2).tolist() for n in (kernel, stride, dilation))
+        weights = self._weights(x, (1, kh, kw, depth), 3, kh * kw)
+        image = self._slide(x, ((kh - 1) * dy + 1, (kw - 1) * dx + 1), stride, valid)
+        return self.add("DEPTHWISE_CONV_2D", [x, *weights], (1, *image, depth), (
+            "DepthwiseConv2DOptions", {"padding": int(valid), "strideH": sy, "strideW": sx, "depthMultiplier": 1,
+                                       "dilationHFactor": dy, "dilationWFactor": dx}))
 
     def fully_connected(self, x, outputs):
         """FULLY_CONNECTED."""

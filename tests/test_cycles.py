@@ -18,6 +18,7 @@ from systolith.rtl.packets import COUNTERS, STATUS, Kind, Space, unpack_fields
 from systolith.sim.cycles import CycleModel
 from systolith.sim.random_program import random_program
 from systolith.sim.verilator import VerilatorDevice
+from test_depthwise import wide_windows
 from test_moves import NETWORKS
 from test_top import SMALL, simulate
 
@@ -220,6 +221,11 @@ def test_equals_the_chip_on_single_operators(chip, shared):
 def test_equals_the_chip_on_moves(chip, name, tmp_path):
     network, output, _ = NETWORKS[name]()
     (tmp_path / "network.tflite").write_bytes(network.serialise(output))
+    assert check_model(chip(NANO), tmp_path / "network.tflite") == 1
+
+
+def test_equals_the_chip_on_wide_depthwise_windows(chip, tmp_path):
+    (tmp_path / "network.tflite").write_bytes(wide_windows())
     assert check_model(chip(NANO), tmp_path / "network.tflite") == 1
 
 

@@ -27,7 +27,7 @@ class MatrixLayer(WindowLayer):
 
     The contraction runs along memory: the taps of a window are byte offsets from its first byte, and `cover` finds the
     fewest windows of `rows` bytes that hold them. Where a layer has few output channels, several neighbouring output
-    pixels share the columns (`_fold`): their taps are offsets as well, and NHWC keeps their outputs contiguous.
+    pixels share the columns (`cycles`): their taps are offsets as well, and NHWC keeps their outputs contiguous.
 
     Members
     -------
@@ -74,9 +74,9 @@ class MatrixLayer(WindowLayer):
                                                   config.rows, config.cols)))
         return blocks
 
-    def _fold(self, source, target, config):
-        """Number of output pixels side by side in the columns that takes the fewest cycles."""
-        def cycles(fold):
+    def cycles(self, config, source, target):
+        """About how many cycles it takes, and the number of output pixels side by side in the columns for it."""
+        def of(fold):
             blocks = self._blocks(*self._taps(source, fold), config)
             vectors = target.height * target.width // fold
             # A tile takes `rows` cycles to shift in, however few vectors there are.
@@ -86,11 +86,11 @@ class MatrixLayer(WindowLayer):
         candidates = [f for f in range(1, config.cols + 1)
                       if f == 1 or (target.width % f == 0 and target.channels * f <= 2 * config.cols
                                     and target.step == target.channels)]
-        return min(map(cycles, candidates))[1]
+        return min(map(of, candidates))
 
     def begin(self, builder, layouts):
         config, source, target = builder.config, layouts[self.sources[0]], layouts[self.target]
-        fold = self._fold(source, target, config)
+        _, fold = self.cycles(config, source, target)
         # In an image so narrow that a window has padding on both sides, two taps may be one byte of the padding that is
         # stored once. The weight that is then left out is in the bias, times the input's zero point.
         kept = self._taps(source, 1)[1].astype(np.int64).sum(axis=0)

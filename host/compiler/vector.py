@@ -1,4 +1,4 @@
-"""Layers of the vector unit: depthwise convolution, pooling, element-wise arithmetic."""
+"""Layers of the vector unit: pooling and element-wise arithmetic."""
 
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -9,109 +9,10 @@ from systolith.rtl.isa import Function, Unit
 from .layer import Extent, Layer, Padding, Piece, chunks
 from .window import WindowLayer
 
-__all__ = ["DepthwiseLayer", "ElementwiseLayer", "PoolLayer"]
+__all__ = ["ElementwiseLayer", "PoolLayer"]
 
 #: Pieces of a layer are cut so that a later layer can start on the first: about this many cycles each.
 _PIECE_CYCLES = 512
-
-#: Up to so many pixels a depthwise layer is cut by channels, as the array's layers of few vectors are.
-_FEW_PIXELS = 64
-
-
-@dataclass
-class DepthwiseLayer(WindowLayer):
-    """Depthwise convolution by a window that slides along x or along y, whichever takes fewer cycles.
-
-    Sliding along y, neighbouring pixels may share the lanes if the stride along x is 1 and they have few channels.
-
-    Members
-    -------
-    weights : int8 array (kernel height, kernel width, channels); dilation is 1
-    """
-    weights: np.ndarray = None
-
-    slides = True
-
-    @property
-    def weight_bytes(self):
-        return self.weights.size
-
-    def _parameters(self, first, last):
-        return {**super()._parameters(first, last), "weights": self.weights[..., first:last]}
-
-    @staticmethod
-    def fits(config, geometry):
-        """Whether the unit of that configuration can do such a window."""
-        taps, rows = config.vector_taps, config.vector_kernel_rows
-        kh, kw = geometry.kernel
-        return geometry.dilation == (1, 1) and ((kw <= taps and kh <= rows) or (kh <= taps and kw <= rows))
-
-    def _plans(self, config, target):
-        """Ways to do it: (cycles of a row of output, along, fold)."""
-        (kh, kw), (sy, sx) = self.geometry.kernel, self.geometry.stride
-        beats, taps, limit = config.beats, config.vector_taps, config.vector_kernel_rows
-        blocks = -(-target.channels // config.cols)
-        if kw <= taps and kh <= limit:
-            yield blocks * target.height * ((target.width - 1) * sx + kw) * max(kh, beats), "x", 1
-        if kh <= taps and kw <= limit:
-            for fold in range(1, max(1, config.cols // target.channels) + 1):
-                if target.width % fold == 0 and (fold == 1 or sx == 1):
-                    steps = (target.height - 1) * sy + kh
-                    yield blocks * (target.width // fold) * steps * max(kw, beats), "y", fold
-
-    def begin(self, builder, layouts):
-        config, source, target = builder.config, layouts[self.sources[0]], layouts[self.target]
-        cycles, along, fold = min(self._plans(config, target))
-        rows = max(1, target.height // max(1, cycles // _PIECE_CYCLES))
-        builder.fill_padding(target)
-        sets = [(channels, self._rows(builder, channels, along, fold)) for channels in
-                np.split(np.arange(target.channels), range(config.cols, target.channels, config.cols))]
-        if target.height * target.width <= _FEW_PIXELS:
-            return [Piece({self.sources[0]: Extent(source.height, int(block[0][-1]) + 1)},
-                          Extent(0, int(block[0][-1]) + 1),
-                          [partial(self._emit_rows, builder, source, target, along, fold, (0, target.height), block)])
-                    for block in sets]
-        return [Piece({self.sources[0]: Extent(self.last_row(y1), source.channels)}, Extent(y1, 0),
-                      [partial(self._emit_rows, builder, source, target, along, fold, (y0, y1), block)
-                       for block in sets])
-                for y0, y1, _, _ in chunks(target.height, 1, rows)]
-
-    def _rows(self, builder, channels, along, fold):
-        """A block's parameter set and weights as rows of the weight memory."""
-        config = builder.config
-        lanes = np.tile(channels, fold)
-        weights = self.weights if along == "x" else self.weights.swapaxes(0, 1)
-        others, sliding, _ = weights.shape
-        rows = np.zeros((others, config.vector_taps, config.cols), np.int8)
-        rows[:, config.vector_taps - sliding:, :len(lanes)] = weights[:, :, lanes]
-        parameters = builder.parameter_rows(*self.quantisation.columns(lanes))
-        return np.concatenate([parameters, rows.reshape(-1, config.cols).view(np.uint8)])
-
-    def _configure(self, builder, source, target, along, fold, rows):
-        (kh, kw), (sy, sx) = self.geometry.kernel, self.geometry.stride
-        q, c = self.quantisation, source.channels
-        if along == "x":
-            nest = dict(y_stride=sy * source.pitch, x_count=(target.width - 1) * sx + kw, x_stride=c, tap1_count=kh,
-                        tap1_stride=source.pitch, first_column=kw - 1, column_step=sx,
-                        out_y_stride=target.pitch, out_x_stride=target.channels)
-        else:
-            nest = dict(y_stride=fold * sx * c, x_count=(rows - 1) * sy + kh, x_stride=source.pitch, tap1_count=kw,
-                        tap1_stride=c, first_column=kh - 1, column_step=sy,
-                        out_y_stride=fold * target.channels, out_x_stride=target.pitch)
-        builder.configure(Unit.VECTOR, tap0_count=1, zero_point=q.zero_point, minimum=q.minimum, maximum=q.maximum,
-                          **nest)
-
-    def _emit_rows(self, builder, source, target, along, fold, part, block):
-        (y0, y1), (sy, _), (top, left) = part, self.geometry.stride, self.geometry.before
-        channels, rows = block
-        self._configure(builder, source, target, along, fold, y1 - y0)
-        slot = builder.load_parameters(Unit.VECTOR, rows)
-        span = int(channels[0]), int(channels[-1]) + 1
-        builder.vector(source.region(y0 * sy - top, self.last_row(y1), span), target.region(y0, y1, span), slot,
-                       function=Function.DEPTHWISE, columns=fold * len(channels),
-                       y_count=y1 - y0 if along == "x" else target.width // fold,
-                       in_address=source.address(y0 * sy - top, -left) + span[0],
-                       out_address=target.address(y0) + span[0])
 
 
 @dataclass

@@ -7,11 +7,11 @@ from systolith.rtl.isa import Unit
 from systolith.sim.arithmetic import quantise_multiplier
 
 from ..box import Box
+from ..depthwise import DepthwiseLayer
 from ..layer import Padding, Quantisation
-from ..layout import image_shape
+from ..layout import Layout, image_shape
 from ..matrix import MatrixLayer
 from ..transposed import TransposedLayer
-from ..vector import DepthwiseLayer
 from ..window import Geometry
 from .on_host import need
 from .sliding import MOST_STEPS, window
@@ -64,23 +64,34 @@ def _in_groups(operator, config, x, y, weights, data, bias):
     outputs, *kernel, inputs = data.shape
     groups = x.shape[-1] // inputs
     geometry, padding = window(operator.options, x, y, kernel, int(x.zero_point[0]))
+    span = max((k - 1) * d + 1 for k, d in zip(kernel, geometry.dilation))
     quantisation = _quantisation(x, y, convolution_factors(x, weights, y), bias,
                                  data.astype(np.int64).sum(axis=(1, 2, 3)), operator.options["activation"])
-    macs = int(np.prod(y.shape)) * int(np.prod(kernel)) * inputs
+    common = dict(name="", kind="", sources=[x.index], target=-1, padding={x.index: padding}, geometry=geometry,
+                  macs=int(np.prod(y.shape)) * int(np.prod(kernel)) * inputs, quantisation=quantisation)
+    vector = cycles = None
     apart = inputs == 1 and groups == outputs and (groups > 1 or operator.kind == "DEPTHWISE_CONV_2D")
     # The function table is behind the array only.
-    apart &= config.has_vector and "table" not in operator.options
-    short = max(x.shape[1:3]) + max(kernel) < MOST_STEPS
-    if apart and short and DepthwiseLayer.fits(config, geometry):
-        return DepthwiseLayer("", "", Unit.VECTOR, [x.index], -1, macs, {x.index: padding}, geometry=geometry,
-                              weights=data[..., 0].transpose(1, 2, 0), quantisation=quantisation)
+    if apart and config.has_vector and "table" not in operator.options and max(x.shape[1:3]) + span < MOST_STEPS:
+        vector = DepthwiseLayer(unit=Unit.VECTOR, weights=data[..., 0].transpose(1, 2, 0), **common)
+        cycles = vector.cycles(config, _layout(y))
+    # Among as many channels as the array has rows each tap would be a pass.
+    if cycles is not None and groups >= config.rows:
+        return vector
     # A column has weights for its group alone; the zeros take rows only where a column beside it needs them.
     stored = np.zeros((*kernel, x.shape[-1], outputs), np.int8)
     for group in range(groups):
         own = slice(group * outputs // groups, (group + 1) * outputs // groups)
         stored[:, :, group * inputs:(group + 1) * inputs, own] = data[own].transpose(1, 2, 3, 0)
-    return MatrixLayer("", "", Unit.MATRIX, [x.index], -1, macs, {x.index: padding}, geometry=geometry, weights=stored,
-                       quantisation=quantisation)
+    array = MatrixLayer(unit=Unit.MATRIX, weights=stored, **common)
+    better = cycles is not None and cycles <= array.cycles(config, _layout(x, padding), _layout(y))[0]
+    return vector if better else array
+
+
+def _layout(tensor, padding=None):
+    """Of an image and the padding around it, wherever it will be."""
+    sides = {side: getattr(padding, side, 0) for side in ("top", "bottom", "left", "right")}
+    return Layout(*image_shape(tensor.shape), **sides)
 
 
 def transpose_conv(graph, operator, config, x, y):
