@@ -16,6 +16,9 @@ _MOST_VECTORS = (1 << 14) - 1
 #: Pieces of a layer are cut so that a later layer can start on the first: about this many cycles each.
 _PIECE_CYCLES = 512
 
+#: About how many cycles an instruction takes beside its steps.
+_ISSUE_CYCLES = 10
+
 
 @dataclass(frozen=True)
 class Move:
@@ -87,17 +90,17 @@ class MoveLayer(Layer):
         if self.fill is not None:
             builder.fill(target, [(target.base, target.size, 1, 0)], self.fill)
         builder.fill_padding(target)
-        return self.copies(builder, layouts)
+        return self.copies(builder, layouts, self.moves)
 
-    def copies(self, builder, layouts):
-        """Pieces that emit the moves."""
+    def copies(self, builder, layouts, moves):
+        """Pieces that emit some moves."""
         config, target = builder.config, layouts[self.target]
         cycles = -(-target.row_bytes // config.cols) * config.vector_beats
         pieces = []
         for y0, y1, _, _ in chunks(target.height, 1, max(1, _PIECE_CYCLES // cycles)):
             needs, atoms = {}, []
             rows = Box.whole((target.height, target.width, target.channels))._replace(rows=(y0, y1))
-            for move in filter(None, (move.into(rows) for move in self.moves)):
+            for move in filter(None, (move.into(rows) for move in moves)):
                 source = layouts[move.source]
                 before = needs.get(move.source, Extent(0, source.channels)).rows
                 needs[move.source] = Extent(max(before, move.box(move.take).rows[1]), source.channels)
@@ -130,29 +133,56 @@ class MoveLayer(Layer):
 class BroadcastLayer(MoveLayer):
     """Element-wise arithmetic of which an operand is repeated first, into the place of the result.
 
+    Where every row is the same, only so many are made as the result's last ones, which are the operand of all others
+    before they are overwritten themselves.
+
     Members
     -------
-    inner : ElementwiseLayer, of whose two sources one is the target
+    moves : list of one Move
+    inner : ElementwiseLayer, one of whose two sources is REPEATED
     """
     inner: Layer = None
 
     slides = False
 
+    #: Stands for the repeated operand.
+    REPEATED = -1
+
     def needs(self, box, shapes):
-        full = {source: box for source in self.inner.sources if source != self.target}
+        full = {source: box for source in self.inner.sources if source != self.REPEATED}
         return {**super().needs(box, shapes), **full}
 
     def part(self, box, held):
-        return replace(super().part(box, held), inner=self.inner.part(box, {**held, self.target: box}))
+        return replace(super().part(box, held), inner=self.inner.part(box, {**held, self.REPEATED: box}))
 
     def begin(self, builder, layouts):
-        pieces = super().begin(builder, layouts)
+        target, moves = layouts[self.target], self.moves
+        height, rows = target.height, target.height
+        if moves[0].take[0][1] == 0:
+            # As many as make repeating them as long as it takes to issue an instruction for so many rows each.
+            vectors = -(-target.row_bytes // builder.config.cols)
+            rows = min(height, max(1, round((_ISSUE_CYCLES * height / (builder.config.vector_beats * vectors)) ** 0.5)))
+            last = Box.whole((height, target.width, target.channels))._replace(rows=(height - rows, height))
+            moves = [moves[0].into(last)]
+        builder.fill_padding(target)
+        pieces = self.copies(builder, layouts, moves)
         for piece in pieces:
             piece.makes = Extent(0, 0)
-        inner = self.inner.begin(builder, layouts)
-        for piece in inner:
-            del piece.needs[self.target]
-        return pieces + inner
+        for end in range(height % rows or rows, height + 1, rows):
+            start = max(0, end - rows)
+            made = replace(_from_row(target, start), height=end - start, bottom=0)
+            operands = [_from_row(target, height - made.height) if source == self.REPEATED else
+                        _from_row(layouts[source], start) for source in self.inner.sources]
+            for piece in self.inner.pieces(builder, *operands, made):
+                needs = {source: Extent(need.rows + start, need.channels) for source, need in piece.needs.items()
+                         if source != self.REPEATED}
+                pieces.append(Piece(needs, Extent(piece.makes.rows + start, 0), piece.atoms))
+        return pieces
+
+
+def _from_row(layout, first):
+    """A tensor without the rows before one."""
+    return replace(layout, height=layout.height - first, top=0, base=layout.address(first, -layout.left))
 
 
 def _lines(move, source, target, cols):

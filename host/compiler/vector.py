@@ -114,6 +114,10 @@ class ElementwiseLayer(Layer):
         a, b = (layouts[source] for source in self.sources)
         if target.base not in (a.base, b.base):  # in place, the operand's padding is there already
             builder.fill_padding(target)
+        return self.pieces(builder, a, b, target)
+
+    def pieces(self, builder, a, b, target):
+        """`begin` for tensors of these layouts, without the padding."""
         height, row = target.height, target.row_bytes
         if all(t.pitch == t.row_bytes for t in (a, b, target)):
             # Nothing between the rows: one long row is as good, and leaves no short vector at each row's end.

@@ -61,8 +61,7 @@ def elementwise(graph, operator, config, x, y):
     small = b if x.shape == y.shape else x
     move = broadcast(small.index, small.shape, y.shape)
     need(move is not None, "it broadcasts an input over the channels, or over several images")
-    # The repeated operand is where the result will be.
-    inner = layer([y.index if t is small else t.index for t in (x, b)])
+    inner = layer([BroadcastLayer.REPEATED if t is small else t.index for t in (x, b)])
     return BroadcastLayer("", "", Unit.VECTOR, [x.index, b.index], -1, 0, {x.index: Padding(), b.index: Padding()},
                           moves=[move], inner=inner)
 
