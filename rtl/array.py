@@ -40,12 +40,14 @@ class ArrayColumn(Component):
     rows : int
     kind : str
         Of `systolith.rtl.terms.term`.
+    path : int
+        Weights that shift at once, see `MacCell`.
 
     Members
     -------
     west : In(EASTBOUND * cells(rows)), east : Out(EASTBOUND * cells(rows))
         An `EastboundLayout` a cell, cell i in bits EASTBOUND*i.
-    weight : In(signed(8))
+    weight : In(8 * path)
     start : In(signed(sum_width(rows)))
         Partial sum from the north.
     sum : Out(signed(sum_width(rows)))
@@ -56,26 +58,27 @@ class ArrayColumn(Component):
     cell, `start` to the top one.
     """
 
-    def __init__(self, rows, kind):
+    def __init__(self, rows, kind, path):
         self.rows = rows
         self.kind = kind
+        self.path = path
         width = sum_width(rows)
         super().__init__({
-            "west": In(EASTBOUND * cells(rows)), "east": Out(EASTBOUND * cells(rows)), "weight": In(signed(8)),
+            "west": In(EASTBOUND * cells(rows)), "east": Out(EASTBOUND * cells(rows)), "weight": In(8 * path),
             "start": In(signed(width)), "sum": Out(signed(width)),
         })
 
     @property
     def stamp_key(self):
         """What makes two columns equal."""
-        return self.rows, self.kind
+        return self.rows, self.kind, self.path
 
     def elaborate(self, platform):
         m = Module()
         weight, total = self.weight, self.start
         for i in range(cells(self.rows)):
             rows = 1 if i == 0 and self.rows % 2 else 2
-            cell = place(m, f"cell{i}", MacCell(self.kind, rows, len(total)), platform)
+            cell = place(m, f"cell{i}", MacCell(self.kind, rows, len(total), self.path), platform)
             m.d.comb += [
                 cell.west.eq(self.west.word_select(i, EASTBOUND)),
                 self.east.word_select(i, EASTBOUND).eq(cell.east),
@@ -100,12 +103,14 @@ class ArrayBand(Component):
         `Config.multiplier`.
     adders : int
         How many columns, from the east, multiply in adders instead of DSP blocks; only of "winograd".
+    path : int
+        Weights of a column that shift at once.
 
     Members
     -------
     west : In(EASTBOUND * cells(rows)), east : Out(EASTBOUND * cells(rows))
-    weights : In(8 * cols)
-        Column c in bits 8*c.
+    weights : In(8 * path * cols)
+        Column c in bits 8*path*c.
     starts : In(sum_width(rows) * cols), sums : Out(sum_width(rows) * cols)
         Column c in bits sum_width(rows)*c.
 
@@ -114,38 +119,41 @@ class ArrayBand(Component):
     Column c runs c cycles behind column 0, which is as `ArrayColumn`.
     """
 
-    def __init__(self, rows, cols, kind, adders):
+    def __init__(self, rows, cols, kind, adders, path):
         self.rows = rows
         self.cols = cols
         self.kind = kind
         self.adders = adders
+        self.path = path
         sums = sum_width(rows) * cols
         super().__init__({
-            "west": In(EASTBOUND * cells(rows)), "east": Out(EASTBOUND * cells(rows)), "weights": In(8 * cols),
+            "west": In(EASTBOUND * cells(rows)), "east": Out(EASTBOUND * cells(rows)), "weights": In(8 * path * cols),
             "starts": In(sums), "sums": Out(sums),
         })
 
     @property
     def stamp_key(self):
         """What makes two bands equal."""
-        return self.rows, self.cols, self.kind, self.adders
+        return self.rows, self.cols, self.kind, self.adders, self.path
 
     def elaborate(self, platform):
         m = Module()
         if self.cols == 1:
             kind = f"{self.kind}-adders" if self.adders else self.kind
-            column = place(m, "column", ArrayColumn(self.rows, kind), platform)
+            column = place(m, "column", ArrayColumn(self.rows, kind, self.path), platform)
             m.d.comb += [column.west.eq(self.west), column.weight.eq(self.weights), column.start.eq(self.starts),
                          self.sums.eq(column.sum), self.east.eq(column.east)]
             return m
         half = self.cols // 2
         split = half * sum_width(self.rows)
         far_adders = min(self.adders, self.cols - half)
-        near, far = (place(m, name, ArrayBand(self.rows, cols, self.kind, adders), platform) for name, cols, adders in (
-            ("near", half, self.adders - far_adders), ("far", self.cols - half, far_adders)))
+        near, far = (place(m, name, ArrayBand(self.rows, cols, self.kind, adders, self.path), platform)
+                     for name, cols, adders in (("near", half, self.adders - far_adders),
+                                                ("far", self.cols - half, far_adders)))
+        lanes = 8 * self.path * half
         m.d.comb += [
             near.west.eq(self.west), far.west.eq(near.east), self.east.eq(far.east),
-            near.weights.eq(self.weights[:8 * half]), far.weights.eq(self.weights[8 * half:]),
+            near.weights.eq(self.weights[:lanes]), far.weights.eq(self.weights[lanes:]),
             near.starts.eq(self.starts[:split]), far.starts.eq(self.starts[split:]),
             self.sums.eq(Cat(near.sums, far.sums)),
         ]
@@ -158,7 +166,8 @@ class SystolicArray(Component):
     A tile shifts in from the north, bottom row first, while the previous one is in use. Cells further south take part
     in the shift later (that of row r from the tile's row r on), so that the shift may begin as soon as the switch to
     the previous tile has entered the top cell: it follows the switch down the cells. Two registers a weight are thus
-    enough for a new tile every `rows` cycles, however few vectors a tile has.
+    enough for a new tile every `tile_beats` cycles, however few vectors a tile has. With `weight_path_rows` 2 both rows
+    of a cell shift at once.
 
     Parameters
     ----------
@@ -171,8 +180,8 @@ class SystolicArray(Component):
     switch : In(1)
         With a vector: the tile that has been shifted in becomes active for it. `rows` rows must have come since the
         last switch, all of them in earlier cycles.
-    weights : In(8 * cols)
-        A row of the next tile, column c in bits 8*c.
+    weights : In(8 * weight_path_rows * cols)
+        The next rows of the next tile, one behind the other; column c of each in its bits 8*c.
     shift : In(1)
         `weights` is taken `shift_ahead(config)` cycles later. The first row of a tile must not come before the cycle of
         the switch to the previous tile.
@@ -201,37 +210,39 @@ class SystolicArray(Component):
         self.sum_width = sum_width(config.rows)
         super().__init__({
             "activations": In(8 * config.rows), "switch": In(1),
-            "weights": In(8 * config.cols), "shift": In(1),
+            "weights": In(8 * config.weight_path_rows * config.cols), "shift": In(1),
             "sums": Out(self.sum_width * config.cols),
         })
 
     def elaborate(self, platform):
         m = Module()
         rows, cols, kind = self.config.rows, self.config.cols, self.config.multiplier
-        count, single = cells(rows), rows % 2
+        count, single, path = cells(rows), rows % 2, self.config.weight_path_rows
 
-        # Bit r: row r takes part in the next shift, which is so when r rows of the tile have come before.
-        takes_part = Signal(rows, init=1)
+        # Bit r: row r (or pair r) takes part in the next shift, which is so when r of the tile have come before.
+        takes_part = Signal(self.config.tile_beats, init=1)
         with m.If(self.shift):
             m.d.sync += takes_part.eq(Cat(1, takes_part))
             with m.If(takes_part[-1]):
                 m.d.sync += takes_part.eq(1)
-        shifts = delay(m, "cells_shift", Cat(self.shift & takes_part[max(0, 2 * i - single)] for i in range(count)),
-                       self.shift_ahead(self.config))
+        taking = Cat(self.shift & takes_part[max(0, 2 * i - single) // path] for i in range(count))
+        shifts = delay(m, "cells_shift", taking, self.shift_ahead(self.config))
 
         # A cell shifts from its first row's turn on. A top cell of one row has a second activation of 0.
         vector = Cat(self.activations[:8], Const(0, 8), self.activations[8:]) if single else self.activations
         activations = place(m, "activation_skew", Skew(count, LANE), platform)
-        weights = place(m, "weight_skew", Skew(cols, 8), platform)
-        array = place(m, "cells", ArrayBand(rows, cols, kind, self.config.adder_columns), platform)
+        weights = place(m, "weight_skew", Skew(cols, 8 * path), platform)
+        array = place(m, "cells", ArrayBand(rows, cols, kind, self.config.adder_columns, path), platform)
+        # The row that comes first is the lower one.
+        lanes = Cat(self.weights.word_select(row * cols + c, 8) for c in range(cols) for row in reversed(range(path)))
         m.d.comb += [
             activations.d.eq(Cat(Cat(vector.word_select(i, 16), self.switch) for i in range(count))),
             array.west.eq(Cat(Cat(activations.q.word_select(i, LANE), shifts[i]) for i in range(count))),
-            weights.d.eq(self.weights),
+            weights.d.eq(self.weights if path == 1 else lanes),
             array.weights.eq(weights.q),
         ]
         if kind == "winograd":
-            m.submodules.weight_correction = north = WeightCorrection(rows, cols)
+            m.submodules.weight_correction = north = WeightCorrection(rows, cols, path)
             south = place(m, "activation_correction", ActivationCorrection(rows, cols), platform)
             m.d.comb += [
                 north.weights.eq(weights.q),

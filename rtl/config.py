@@ -45,6 +45,7 @@ class Config:
     accumulator_depth: int = _doc(512, "accumulator rows, each of cols x 32 bits")
     unified_buffer_bytes: int = _doc(65536, "bytes of the unified buffer")
     weight_fifo_tiles: int = _doc(4, "tiles of rows x cols weights that the weight FIFO holds")
+    weight_path_rows: int = _doc(1, "rows of weights that go from the weight memory into the array a cycle: 1 or 2")
     weight_memory: str = _doc("sram", "'sram' (on chip) or 'external' (a read port of the top)")
     weight_memory_rows: int = _doc(18432, "rows of cols bytes in the weight memory")
     requantise_lanes: int = _doc(8, "outputs a cycle that the activation unit requantises")
@@ -91,6 +92,9 @@ class Config:
         need(self.weight_memory in ("sram", "external"), "weight_memory", "'sram' or 'external'")
         need(self.rows <= self.weight_memory_rows <= 1 << 28, "weight_memory_rows",
              f"between rows ({self.rows}) and {1 << 28}")
+        pairs = self.weight_memory == "sram" and not self.compact and (self.rows | self.weight_memory_rows) % 2 == 0
+        need(self.weight_path_rows == 1 or (self.weight_path_rows == 2 and pairs), "weight_path_rows",
+             "1 or, with an even number of rows and of weight_memory_rows, on chip and not compact, 2")
         need(self.requantise_lanes >= 1 and self.cols % self.requantise_lanes == 0
              and self.cols // self.requantise_lanes >= 2, "requantise_lanes",
              f"a divisor of cols ({self.cols}), at most half of it")
@@ -127,6 +131,11 @@ class Config:
     def macs(self):
         """Multiply-accumulates a cycle."""
         return self.rows * self.cols
+
+    @property
+    def tile_beats(self):
+        """Cycles that a tile takes into the array."""
+        return self.rows // self.weight_path_rows
 
     @property
     def banks(self):
@@ -222,7 +231,7 @@ PRESETS = {c.name: c for c in (
            queue_depth=1, tag_depth=15, packet_bytes=256, compact=True),
     Config(name="nano", rows=8, cols=8, accumulator_depth=256, unified_buffer_bytes=32768, weight_fifo_tiles=4,
            weight_memory_rows=36864, requantise_lanes=2, queue_depth=16, tag_depth=64, packet_bytes=512),
-    Config(name="edge"),
+    Config(name="edge", weight_path_rows=2),
     Config(name="v1", rows=256, cols=256, accumulator_depth=4096, unified_buffer_bytes=24 << 20,
            weight_memory="external", weight_memory_rows=1 << 25, requantise_lanes=128, instruction_depth=4096,
            tag_depth=1024, packet_bytes=4096),

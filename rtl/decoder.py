@@ -64,6 +64,10 @@ class Decoder(wiring.Component):
                 slotted = (Destination.ACTIVATION, Destination.VECTOR)
                 unused = ~_among(fields["destination"], slotted) if "destination" in fields else 0
                 yield unused | (value < config.parameter_slots)
+            elif name == "address" and config.weight_path_rows > 1:
+                # Of an instruction for the array rows come two by two.
+                odd = value[0] | fields["count"][0]
+                yield (fields["destination"] != Destination.ARRAY) | ~odd
             elif name == "columns":
                 yield (value != 0) & (value <= config.cols)
             elif name == "tag":

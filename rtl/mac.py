@@ -7,7 +7,7 @@ Source of the idea: US 9,805,304 and US 10,049,322 (TPU v1): activation register
 weight-path register and a sum register in each cell; control travels with the wavefront.
 """
 
-from amaranth.hdl import Module, Signal, signed, unsigned
+from amaranth.hdl import Cat, Module, Signal, signed, unsigned
 from amaranth.lib import data
 from amaranth.lib.wiring import Component, In, Out
 
@@ -49,11 +49,14 @@ class MacCell(Component):
         2, or 1: then the second activation must be 0.
     width : int
         Bits of the partial sum, which wraps.
+    path : int
+        Weights that shift at once: 1, or 2 in a cell of two rows.
 
     Members
     -------
     west : In(EastboundLayout()), east : Out(EastboundLayout())
-    weight : In(signed(8)), from the north; weight_out : Out(signed(8)), the last shadow register, to the south
+    weight : In(8 * path), from the north; weight_out : Out(8 * path), the last shadow registers, to the south
+        The upper row's in the low byte.
     sum : In(signed(width)), from the north; sum_out : Out(signed(width)), to the south
 
     Latency
@@ -67,20 +70,21 @@ class MacCell(Component):
         """Cycles from activations at the west to the sum with their products at the south."""
         return term(kind).LATENCY + 1
 
-    def __init__(self, kind, rows, width):
+    def __init__(self, kind, rows, width, path=1):
         self.kind = kind
         self.rows = rows
         self.width = width
+        self.path = path
         super().__init__({
             "west": In(EastboundLayout()), "east": Out(EastboundLayout()),
-            "weight": In(signed(8)), "weight_out": Out(signed(8)),
+            "weight": In(8 * path), "weight_out": Out(8 * path),
             "sum": In(signed(width)), "sum_out": Out(signed(width)),
         })
 
     @property
     def stamp_key(self):
         """What makes two cells equal."""
-        return self.kind, self.rows, self.width
+        return self.kind, self.rows, self.width, self.path
 
     def elaborate(self, platform):
         m = Module()
@@ -89,19 +93,20 @@ class MacCell(Component):
         products = place(m, "products", term(self.kind)(), platform)
         m.d.sync += [east.eq(self.west), total.eq(self.sum + products.term)]
 
-        weight = self.weight
+        # What comes from the north, row by row, and behind it the registers themselves.
+        weights = [self.weight.word_select(row, 8) for row in range(self.path)]
         for row in range(self.rows):
             shadow = Signal(signed(8), name=f"shadow{row}", reset_less=True)
             with m.If(self.west.shift):
-                m.d.sync += shadow.eq(weight)
+                m.d.sync += shadow.eq(weights[row])
             m.d.comb += products.weights[row].eq(shadow)
-            weight = shadow
+            weights.append(shadow)
 
         m.d.comb += [
             products.activations.eq(self.west.activations),
             products.switch.eq(self.west.switch),
             self.east.eq(east),
-            self.weight_out.eq(weight),
+            self.weight_out.eq(Cat(weights[-self.path:])),
             self.sum_out.eq(total),
         ]
         return m

@@ -37,9 +37,9 @@ class MatrixUnit(Component):
     -------
     unit : Out(UnitPort())
     buffer : Out(BufferRead(rows))
-    weights : In(stream of 8 * cols bits)
-        Rows of tiles, bottom row of each tile first; column c in bits 8*c. The payload follows by `TileFifo.LATENCY`
-        cycles, see there.
+    weights : In(stream of 8 * weight_path_rows * cols bits)
+        Rows of tiles, bottom row of each tile first, one or two at once; column c of each in its bits 8*c. The payload
+        follows by `TileFifo.LATENCY` cycles, see there.
     acc_read : In(MemoryRead(14, 32 * cols))
         Port of the activation unit, see `Accumulators`.
     array_active : Out(1)
@@ -56,7 +56,7 @@ class MatrixUnit(Component):
     `MatrixAddress.LATENCY` cycles from `issue` to the first vector's `array_active`, one more to its `buffer.en`.
     `retire_latency(config)` cycles from the last vector's `array_active` to `retire`. A tile's first row is taken in
     the cycle after the switch to the previous tile at the earliest, its last row in the cycle of its own switch at the
-    latest: a tile takes `rows` cycles or as many as it has vectors, whichever is more.
+    latest: a tile takes `tile_beats` cycles or as many as it has vectors, whichever is more.
     """
 
     @staticmethod
@@ -74,7 +74,7 @@ class MatrixUnit(Component):
         super().__init__({
             "unit": Out(UnitPort()),
             "buffer": Out(BufferRead(config.rows)),
-            "weights": In(stream.Signature(unsigned(8 * config.cols))),
+            "weights": In(stream.Signature(unsigned(8 * config.weight_path_rows * config.cols))),
             "acc_read": In(MemoryRead(14, 32 * config.cols)),
             "array_active": Out(1),
             "useful_macs": Out(1),
@@ -97,8 +97,8 @@ class MatrixUnit(Component):
         # cycle is enough, because it reaches the array before the vector does.
         loaded, row_taken, tile_ready, switching = (
             Signal(name=name) for name in ("loaded", "row_taken", "tile_ready", "switching"))
-        row, next_row = Signal(range(config.rows)), Signal(range(config.rows))
-        last_row = Signal(init=config.rows == 1)
+        row, next_row = Signal(range(config.tile_beats)), Signal(range(config.tile_beats))
+        last_row = Signal(init=config.tile_beats == 1)
         m.d.comb += [
             self.weights.ready.eq(~loaded),
             row_taken.eq(self.weights.valid & ~loaded),
@@ -106,7 +106,7 @@ class MatrixUnit(Component):
             next_row.eq(Mux(last_row, 0, row + 1)),
         ]
         with m.If(row_taken):
-            m.d.sync += [row.eq(next_row), last_row.eq(next_row == config.rows - 1)]
+            m.d.sync += [row.eq(next_row), last_row.eq(next_row == config.tile_beats - 1)]
         m.d.sync += loaded.eq(tile_ready & ~switching)
 
         # Serving a request: the buffer read, or a fault, after which nothing is served until reset.

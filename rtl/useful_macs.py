@@ -25,9 +25,9 @@ class UsefulMacs(Component):
 
     Members
     -------
-    row_taken : In(1), row : In(8 * cols)
-        A row of the next tile is taken for the array. It follows `TileFifo.LATENCY` cycles later; in a compact chip it
-        is there.
+    row_taken : In(1), row : In(8 * weight_path_rows * cols)
+        A row of the next tile, or two, is taken for the array. It follows `TileFifo.LATENCY` cycles later; in a compact
+        chip it is there.
     switching : In(1)
         The tile becomes active for the vector of this cycle; its last row is taken in this cycle at the latest.
     vector : In(1)
@@ -53,17 +53,18 @@ class UsefulMacs(Component):
     @staticmethod
     def _row_latency(config):
         """Cycles from a row to its count: which halves of weights are zero, which weights, groups, pairs of groups."""
-        groups = -(-config.cols // _GROUP)
+        groups = -(-config.weight_path_rows * config.cols // _GROUP)
         return 3 + (groups - 1).bit_length()
 
     def __init__(self, config):
         self._config = config
-        super().__init__({"row_taken": In(1), "row": In(8 * config.cols), "switching": In(1), "vector": In(1),
+        super().__init__({"row_taken": In(1), "row": In(8 * config.weight_path_rows * config.cols),
+                          "switching": In(1), "vector": In(1),
                           "full": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
-        cols, size = self._config.cols, self._config.macs
+        cols, size = self._config.weight_path_rows * self._config.cols, self._config.macs
 
         def stage(name, values, most):
             """The values in registers."""

@@ -3,7 +3,7 @@
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In
 
@@ -16,6 +16,8 @@ __all__ = ["WeightMemory"]
 class WeightMemory(wiring.Component):
     """`weight_memory_rows` rows of cols bytes, in banks that are a block of the FPGA deep.
 
+    With `weight_path_rows` 2 it is two such memories, of the even and of the odd rows.
+
     Parameters
     ----------
     config : Config
@@ -23,8 +25,8 @@ class WeightMemory(wiring.Component):
 
     Members
     -------
-    read : In(MemoryRead(28, 8 * cols))
-        The row at `address`, whether `en` is high or not.
+    read : In(MemoryRead(28, 8 * weight_path_rows * cols))
+        The row at `address`, or at twice that and the next one; whether `en` is high or not.
     write : In(MemoryWrite(28, 8 * cols))
         In range, as what is read.
 
@@ -42,21 +44,32 @@ class WeightMemory(wiring.Component):
 
     def __init__(self, config):
         self._config = config
-        super().__init__({"read": In(MemoryRead(28, 8 * config.cols)), "write": In(MemoryWrite(28, 8 * config.cols))})
+        super().__init__({"read": In(MemoryRead(28, 8 * config.weight_path_rows * config.cols)),
+                          "write": In(MemoryWrite(28, 8 * config.cols))})
 
     def elaborate(self, platform):
         m = Module()
-        width, rows = 8 * self._config.cols, self._config.weight_memory_rows
         # Who asks and who writes are far from some of the banks, and a block is slow, and far from the next: registers
         # on the way to each bank, before it and behind it.
         address, en = delayed(m, self.write.address, 2), delayed(m, self.write.en, 2)
         data = delayed(m, self.write.data, 4)
+        if self._config.weight_path_rows == 1:
+            m.d.comb += self.read.data.eq(self._banks(m, "", address, en, data))
+        else:
+            m.d.comb += self.read.data.eq(Cat(
+                self._banks(m, name, address[1:], en & (address[0] == odd), data)
+                for odd, name in enumerate(("even_", "odd_"))))
+        return m
+
+    def _banks(self, m, name, address, en, data):
+        """All rows, or every second one; returns what was read."""
+        width, rows = 8 * self._config.cols, self._config.weight_memory_rows // self._config.weight_path_rows
         count, answers = -(-rows // self.BANK_ROWS), []
         bank_bits = (self.BANK_ROWS - 1).bit_length()
         number = slice(bank_bits, bank_bits + (count - 1).bit_length())
         for b in range(count):
             # The host writes between programs, so that no read meets a write; yosys need not build what defines that.
-            m.submodules[f"bank{b}"] = bank = memory.Memory(
+            m.submodules[f"{name}bank{b}"] = bank = memory.Memory(
                 shape=width, depth=min(self.BANK_ROWS, rows - b * self.BANK_ROWS), init=[], attrs={"no_rw_check": 1})
             read, write = bank.read_port(), bank.write_port()
             for port, asked, wanted in ((read, self.read.address, 1), (write, address, en)):
@@ -67,8 +80,7 @@ class WeightMemory(wiring.Component):
                     m.d.sync += port.addr.eq(place)
             m.d.comb += write.data.eq(data)
             # 0 but for the bank that was asked: what joins them need not know which that is.
-            row = Signal(width, name=f"row{b}", reset_less=True)
+            row = Signal(width, name=f"{name}row{b}", reset_less=True)
             m.d.sync += row.eq(Mux(delayed(m, ~read.en, 1), 0, read.data))
             answers.append(row)
-        m.d.comb += self.read.data.eq(reduce(or_, answers))
-        return m
+        return reduce(or_, answers)

@@ -18,7 +18,7 @@ COUNT_BITS = 20
 
 
 class WeightUnit(wiring.Component):
-    """Fetches one row a cycle while there is room for it.
+    """Fetches one row a cycle, or two for the array, while there is room for it.
 
     Rows are asked for ahead of those that arrive, across instructions. A row for the FIFO is asked for only when a
     place is kept for it, so that arriving rows never wait. Rows that are in range are delivered before a fault.
@@ -26,17 +26,18 @@ class WeightUnit(wiring.Component):
     Parameters
     ----------
     config : Config
-        The FIFO holds `weight_fifo_tiles * rows` rows.
+        The FIFO holds `weight_fifo_tiles * rows` rows. With `weight_path_rows` 2, address and count of an instruction
+        for the array are even: what is said of a row here goes for two of its.
 
     Members
     -------
     unit : Out(UnitPort())
         Blocked on a full FIFO is not active.
-    tiles : Out(stream of 8 * cols bits)
-        `rows` of the FIFO, see `TileFifo`; column c in bits 8*c.
+    tiles : Out(stream of 8 * weight_path_rows * cols bits)
+        `rows` of the FIFO, see `TileFifo`; column c of a row in its bits 8*c.
     load : Out(LoadBus(config))
-    memory : Out(MemoryRead(28, 8 * cols))
-        If `weight_memory` is "sram".
+    memory : Out(MemoryRead(28, 8 * weight_path_rows * cols))
+        If `weight_memory` is "sram"; see `WeightMemory`.
     request : Out(stream of 28 bits), response : In(stream of 8 * cols bits)
         If it is "external": rows wanted, and what they hold, in order, after any time; `response` is always ready.
         At most OUTSTANDING rows are wanted at once. A reset must outlast the responses.
@@ -62,7 +63,7 @@ class WeightUnit(wiring.Component):
 
     def __init__(self, config):
         self._config = config
-        row = unsigned(8 * config.cols)
+        row = unsigned(8 * config.weight_path_rows * config.cols)
         members = {"unit": Out(UnitPort()), "tiles": Out(stream.Signature(row)), "load": Out(LoadBus(config))}
         if config.weight_memory == "sram":
             members |= {"memory": Out(MemoryRead(ADDRESS_BITS, row.width))}
@@ -70,10 +71,22 @@ class WeightUnit(wiring.Component):
             members |= {"request": Out(stream.Signature(unsigned(ADDRESS_BITS))), "response": In(stream.Signature(row))}
         super().__init__(members)
 
+    def _beats(self, destination, count):
+        """Cycles in which so many rows are delivered."""
+        return count if self._config.weight_path_rows == 1 else Mux(destination == Destination.ARRAY, count >> 1, count)
+
+    def _more(self, address, to_array):
+        """Whether the memory holds more than the rows that are asked for at an address."""
+        rows = self._config.weight_memory_rows
+        if self._config.weight_path_rows == 1:
+            return address != rows - 1
+        return (address[1:] != rows // 2 - 1) | ~(to_array | address[0])
+
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        places = config.weight_fifo_tiles * config.rows
+        path, cols = config.weight_path_rows, config.cols
+        places = config.weight_fifo_tiles * config.tile_beats
         # On-chip memory answers before there are many questions: an instruction comes every second cycle at most.
         external = config.weight_memory == "external"
         assert self.DELIVERY // 2 + 2 < self.INSTRUCTIONS
@@ -85,15 +98,17 @@ class WeightUnit(wiring.Component):
         # Known when it arrives, for much depends on whether it is taken.
         empty, single = Signal(), Signal()
         with m.If(waiting.arriving.ready):
-            count = field(waiting.arriving.payload.word, Opcode.READ_WEIGHTS, "count")
+            count = self._beats(*(field(waiting.arriving.payload.word, Opcode.READ_WEIGHTS, name)
+                                  for name in ("destination", "count")))
             m.d.sync += [empty.eq(count == 0), single.eq(count == 1)]
+        beats = self._beats(new["destination"], new["count"])
 
         # What the rows of each instruction are for, on the way from the side that asks to the side that delivers.
         # `single`: it has one row; of others `before_last` is the index of the last but one.
         purpose_layout = data.StructLayout({"destination": 2, "slot": 3, "single": 1, "before_last": COUNT_BITS})
         m.submodules.purposes = purposes = fifo.SyncFIFOBuffered(width=purpose_layout.size, depth=self.INSTRUCTIONS)
         purpose = data.View(purpose_layout, purposes.r_data)
-        m.submodules.tile_fifo = tile_fifo = TileFifo(8 * config.cols, places)
+        m.submodules.tile_fifo = tile_fifo = TileFifo(8 * config.weight_path_rows * config.cols, places)
         wiring.connect(m, tile_fifo.rows, wiring.flipped(self.tiles))
 
         # Asking. `inside`: the address is in range. An instruction without rows waits until it has no predecessor.
@@ -118,27 +133,28 @@ class WeightUnit(wiring.Component):
         # On-chip memory answers so late that what its rows are for may come a cycle later.
         m.d.comb += [port.eq(delayed(m, value, 0 if external else 1)) for port, value in (
             (purposes.w_en, accepted & ~empty),
-            (purposes.w_data, Cat(new["destination"], new["slot"], single, (new["count"] - 2)[:COUNT_BITS])))]
+            (purposes.w_data, Cat(new["destination"], new["slot"], single, (beats - 2)[:COUNT_BITS])))]
         # `idle` is a cycle late: it compares many bits.
         m.d.sync += [away.eq(away >> 1), idle.eq((outstanding == 0) & ~asked)]
         with m.If(accepted & ~empty & (new["destination"] != Destination.ARRAY)):
             m.d.sync += away.eq(-1)
         with m.If(asked):
-            m.d.sync += [address.eq(address + 1), inside.eq(address != config.weight_memory_rows - 1),
+            step = 1 if path == 1 else Mux(to_array, path, 1)
+            m.d.sync += [address.eq(address + step), inside.eq(self._more(address, to_array)),
                          left.eq(left - 1), busy.eq(~last_asked)]
         with m.If(accepted):
             m.d.sync += [address.eq(new["address"]), inside.eq(new["address"] < config.weight_memory_rows),
-                         left.eq(new["count"] - 2), busy.eq(~empty),
+                         left.eq(beats - 2), busy.eq(~empty),
                          to_array.eq(new["destination"] == Destination.ARRAY)]
         m.d.sync += [room.eq(room - (asked & to_array) + tile_fifo.freed),
                      outstanding.eq(outstanding + asked - delivered)]
 
         # The memory is large: registers before and behind it.
-        row = Signal(8 * config.cols, reset_less=True)
+        row = Signal(len(self.tiles.payload), reset_less=True)
         if not external:
             reading = Signal(WeightMemory.LATENCY)
             m.d.comb += asked.eq(wanted)
-            m.d.sync += [self.memory.en.eq(wanted), self.memory.address.eq(address),
+            m.d.sync += [self.memory.en.eq(wanted), self.memory.address.eq(address[path - 1:]),
                          Cat(reading, delivered).eq(Cat(self.memory.en, reading)), row.eq(self.memory.data)]
         else:
             m.d.comb += [asked.eq(wanted & self.request.ready), self.request.valid.eq(wanted),
@@ -168,7 +184,7 @@ class WeightUnit(wiring.Component):
             self.load.destination.eq(purpose.destination),
             self.load.slot.eq(purpose.slot),
             self.load.index.eq(index),
-            self.load.data.eq(row),
+            self.load.data.eq(row if path == 1 else row.word_select(delayed(m, address[0], self.DELIVERY), 8 * cols)),
         ]
 
         # A cycle later, when the register still holds the instruction, and none can have failed before.

@@ -19,6 +19,7 @@ from .stamp import place
 __all__ = ["ActivationCorrection", "ColumnPair", "ColumnPairLayout", "WeightCorrection"]
 
 _CELL_LATENCY = MacCell.latency("winograd")
+_WEIGHT = signed(8)
 
 
 class ActivationCorrection(Component):
@@ -90,19 +91,22 @@ class ColumnPairLayout(data.StructLayout):
 
 
 class ColumnPair(Component):
-    """Sums of the products of weights in two columns, by one multiplier of adders: DSP blocks are left to the cells.
+    """Sums of the products of weights in two columns, by multipliers of adders: DSP blocks are left to the cells.
 
-    Each column has a product every other cycle at most, and the eastern one is a cycle behind: they never meet.
+    Where one row comes a cycle, each column has a product every other cycle at most, and the eastern one is a cycle
+    behind: they never meet, and share a multiplier.
 
     Parameters
     ----------
     width : int
         Bits of the partial sums.
+    path : int
+        Rows that come at once: 1 or 2.
 
     Members
     -------
     west : In(ColumnPairLayout()), east : Out(ColumnPairLayout())
-    weights : In(PAIR)
+    weights : In(16 * path)
         Of the two columns, with their skew.
     starts : Out(ArrayLayout(signed(width), 2))
         What the partial sums of the two columns start with.
@@ -117,17 +121,18 @@ class ColumnPair(Component):
     #: at the earliest: the sum is whole, and not yet cleared, when it is taken.
     PRODUCT = _CELL_LATENCY - 2
 
-    def __init__(self, width):
+    def __init__(self, width, path):
         self.width = width
+        self.path = path
         super().__init__({
             "west": In(ColumnPairLayout()), "east": Out(ColumnPairLayout()),
-            "weights": In(data.ArrayLayout(signed(8), 2)), "starts": Out(data.ArrayLayout(signed(width), 2)),
+            "weights": In(data.ArrayLayout(signed(8), 2 * path)), "starts": Out(data.ArrayLayout(signed(width), 2)),
         })
 
     @property
     def stamp_key(self):
         """What makes two pairs of columns equal."""
-        return self.width
+        return self.width, self.path
 
     def elaborate(self, platform):
         m = Module()
@@ -135,25 +140,38 @@ class ColumnPair(Component):
         m.d.sync += [middle.eq(self.west), east.eq(middle)]
         m.d.comb += self.east.eq(east)
 
-        weight = signed(8)
-        multiplier = place(m, "multiplier", Product(weight, weight, dsp=False), platform)
-        product = delayed(m, multiplier.product, self.PRODUCT - Product.latency(weight))
-        previous = [Signal(weight, name=f"previous{n}", reset_less=True) for n in range(2)]
-        m.d.comb += [factor.eq(Mux(self.west.pair, *columns)) for factor, columns in (
-            (multiplier.a, (self.weights[0], self.weights[1])), (multiplier.b, previous))]
+        products = (self._shared if self.path == 1 else self._each)(m, platform, middle)
         for n, control in enumerate((self.west, middle)):
             total, start = (Signal(signed(self.width), name=f"{name}{n}", reset_less=True)
                             for name in ("total", "start"))
-            with m.If(control.shift):
-                m.d.sync += previous[n].eq(self.weights[n])
             with m.If(control.clear):
-                m.d.sync += total.eq(0)
+                m.d.sync += total.eq(0 if self.path == 1 else -products[n])
             with m.Elif(control.add):
-                m.d.sync += total.eq(total - product)
+                m.d.sync += total.eq(total - products[n])
             with m.If(control.switch):
                 m.d.sync += start.eq(total)
             m.d.comb += self.starts[n].eq(start)
         return m
+
+    def _shared(self, m, platform, middle):
+        """Products of each row with the one before it: the same for both columns, but each knows when it is its own."""
+        multiplier = place(m, "multiplier", Product(_WEIGHT, _WEIGHT, dsp=False), platform)
+        previous = [Signal(_WEIGHT, name=f"previous{n}", reset_less=True) for n in range(2)]
+        m.d.comb += [factor.eq(Mux(self.west.pair, *columns)) for factor, columns in (
+            (multiplier.a, (self.weights[0], self.weights[1])), (multiplier.b, previous))]
+        for n, control in enumerate((self.west, middle)):
+            with m.If(control.shift):
+                m.d.sync += previous[n].eq(self.weights[n])
+        return [delayed(m, multiplier.product, self.PRODUCT - Product.latency(_WEIGHT))] * 2
+
+    def _each(self, m, platform, middle):
+        """Products of the rows that come together."""
+        products = []
+        for n in range(2):
+            multiplier = place(m, f"multiplier{n}", Product(_WEIGHT, _WEIGHT, dsp=False), platform)
+            m.d.comb += [multiplier.a.eq(self.weights[2 * n]), multiplier.b.eq(self.weights[2 * n + 1])]
+            products.append(delayed(m, multiplier.product, self.PRODUCT - Product.latency(_WEIGHT)))
+        return products
 
 
 class WeightCorrection(Component):
@@ -162,15 +180,17 @@ class WeightCorrection(Component):
     Parameters
     ----------
     rows, cols : int
+    path : int
+        Rows that come at once.
 
     Members
     -------
-    weights : In(8 * cols)
+    weights : In(8 * path * cols)
         With their skew: column c is c cycles behind.
     shift, switch : In(1)
         As of the array.
     first_row : In(1)
-        The row that comes with `shift` is the first of its tile.
+        What comes with `shift` is the first of its tile.
     starts : Out(sum_width(rows) * cols)
         Sums at the north of the cells, as skewed as their switches.
 
@@ -179,19 +199,24 @@ class WeightCorrection(Component):
     From a tile's switch on, `starts` has its value when the cells add it.
     """
 
-    def __init__(self, rows, cols):
+    def __init__(self, rows, cols, path):
         self.rows = rows
         self.cols = cols
-        super().__init__({"weights": In(8 * cols), "shift": In(1), "switch": In(1), "first_row": In(1),
+        self.path = path
+        super().__init__({"weights": In(8 * path * cols), "shift": In(1), "switch": In(1), "first_row": In(1),
                           "starts": Out(sum_width(rows) * cols)})
 
     def elaborate(self, platform):
         m = Module()
         # Pairs are counted from the bottom row, which comes first; with an odd number of rows the top one is alone.
         first, second, pair = (Signal(name=name) for name in ("first", "second", "pair"))
-        m.d.comb += [first.eq(self.shift & self.first_row), pair.eq(self.shift & ~self.first_row & second)]
-        with m.If(self.shift):
-            m.d.sync += second.eq(self.first_row | ~second)
+        m.d.comb += first.eq(self.shift & self.first_row)
+        if self.path == 1:
+            m.d.comb += pair.eq(self.shift & ~self.first_row & second)
+            with m.If(self.shift):
+                m.d.sync += second.eq(self.first_row | ~second)
+        else:
+            m.d.comb += pair.eq(self.shift)
 
         control = Signal(ColumnPairLayout())
         later = delayed(m, Cat(first, pair, self.switch), ColumnPair.PRODUCT)
@@ -199,10 +224,11 @@ class WeightCorrection(Component):
                      Cat(control.clear, control.add, control.switch).eq(later)]
         width = sum_width(self.rows)
         for c in range(0, self.cols, 2):
-            columns = place(m, f"columns{c // 2}", ColumnPair(width), platform)
+            columns = place(m, f"columns{c // 2}", ColumnPair(width, self.path), platform)
+            lanes = slice(8 * self.path * c, 8 * self.path * (c + 2))
             m.d.comb += [
                 columns.west.eq(control),
-                columns.weights.eq(self.weights[8 * c:8 * (c + 2)]),
+                columns.weights.eq(self.weights[lanes]),
                 self.starts[width * c:width * (c + 2)].eq(columns.starts),
             ]
             control = columns.east

@@ -157,7 +157,9 @@ class GoldenModel:
                 return f["unit"] in units and f["unit"] in CONFIG and f["index0"] in known and f["index1"] in known
             case Opcode.READ_WEIGHTS:
                 slotted = f["destination"] in (Destination.ACTIVATION, Destination.VECTOR)
+                whole = all(f[name] % config.weight_path_rows == 0 for name in ("address", "count"))
                 return ((f["destination"] != Destination.VECTOR or config.has_vector)
+                        and (f["destination"] != Destination.ARRAY or whole)
                         and (not slotted or f["slot"] < config.parameter_slots))
             case Opcode.ACTIVATE:
                 return f["slot"] < config.parameter_slots and 1 <= f["columns"] <= config.cols

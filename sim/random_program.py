@@ -206,7 +206,10 @@ class _Generator:
                    slot=slot, address=PARAMETER_ROWS * self._number(0, _SETS - 1), count=self._set_rows[destination])
 
     def _fetch(self, count):
-        self._work(Opcode.READ_WEIGHTS, Unit.WEIGHT, address=self._number(0, self._rows - count), count=count)
+        path = self._config.weight_path_rows
+        count = count // path * path
+        self._work(Opcode.READ_WEIGHTS, Unit.WEIGHT, address=self._number(0, (self._rows - count) // path) * path,
+                   count=count)
         self._ahead += count
 
     def _prefetch(self):

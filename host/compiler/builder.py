@@ -141,6 +141,8 @@ class Builder:
             Address of the first row.
         """
         data = np.ascontiguousarray(rows).view(np.uint8)
+        # All begin where a tile may.
+        data = np.pad(data, ((0, -len(data) % self.config.weight_path_rows), (0, 0)))
         key = data.tobytes()
         if key not in self._stored:
             if self._row_count + len(data) > self.config.weight_memory_rows:

@@ -101,7 +101,8 @@ class ExternalMemory:
 class WeightPath:
     """The weight unit, as `rtl.weights`, with the weight FIFO and the shadow registers of the array behind it.
 
-    Rows come and go in runs: (cycle of the first, number), a row a cycle.
+    Rows come and go in runs: (cycle of the first, number), a row a cycle. With `weight_path_rows` 2, what is
+    said here of a row for the array goes for two.
 
     Parameters
     ----------
@@ -120,16 +121,16 @@ class WeightPath:
     """
 
     def __init__(self, config, memory, queue):
-        self._memory, self._queue = memory, queue
+        self._memory, self._queue, self._path = memory, queue, config.weight_path_rows
         self.process = self._run()
         # Weight unit: what is left of the instruction if it is for the array, when the next row can be asked for, when
         # the last was delivered.
         self._left, self._ask, self._delivered = 0, -_IDLE, -_IDLE - 1
         # FIFO: rows that the array may take from these cycles on; a row can be asked for _FREED cycles after that of a
         # row in `_room`.
-        self._arrivals, self._room = deque(), deque([(-_FREED, config.weight_fifo_tiles * config.rows)])
+        self._arrivals, self._room = deque(), deque([(-_FREED, config.weight_fifo_tiles * config.tile_beats)])
         # Shadow registers: rows of a tile, of which are missing, and when the next can be taken.
-        self._rows = self._missing = config.rows
+        self._rows = self._missing = config.tile_beats
         self._next = 0
         self.taken, self.progress = [], 0
 
@@ -150,7 +151,7 @@ class WeightPath:
                 start = memory.begin(max(accepted + 1, self._ask - 1))
                 self._ask = start + 1
                 if destination == Destination.ARRAY:
-                    self._left = count
+                    self._left = count // self._path
                     while self._left:
                         if self._room:
                             self._fetch()
