@@ -94,7 +94,8 @@ def test_chip(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("shape", [{}, {"rows": 8, "cols": 8, "requantise_lanes": 4, "vector_taps": 2}],
+@pytest.mark.parametrize("shape", [
+    {}, {"rows": 8, "cols": 8, "requantise_lanes": 4, "vector_taps": 2, "weight_path_rows": 2}],
                          ids=["3x6", "8x8"])
 def test_chip_at_length(shape, tmp_path):
     config = Config(**{**UNITS.as_dict(), **shape})

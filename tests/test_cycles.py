@@ -25,10 +25,10 @@ from test_top import SMALL, simulate
 NANO, PICO, EDGE = (PRESETS[name] for name in ("nano", "pico", "edge"))
 ODD = Config(rows=12, cols=10, requantise_lanes=5, accumulator_depth=64, unified_buffer_bytes=8192, weight_fifo_tiles=3,
              weight_memory_rows=2048, queue_depth=2, tag_depth=16, instruction_depth=512, multiplier="dsp")
-#: One tile ahead, two instructions in a queue, four lanes in two beats.
+#: One tile ahead, two rows of weights a cycle, two instructions in a queue, four lanes in two beats.
 TIGHT = Config(rows=4, cols=4, requantise_lanes=2, accumulator_depth=32, unified_buffer_bytes=4096, weight_fifo_tiles=1,
                weight_memory_rows=1024, vector_taps=1, vector_requantise_lanes=1, queue_depth=2, tag_depth=8,
-               packet_bytes=64, instruction_depth=512, multiplier="winograd")
+               packet_bytes=64, instruction_depth=512, multiplier="winograd", weight_path_rows=2)
 #: Cycles for which the simulated chip is clocked, after it has asked for bytes, before the host sees that it has.
 PAUSE = 256
 

@@ -69,6 +69,14 @@ def test_values_at_the_limits():
     assert legal(c, Opcode.READ_WEIGHTS, "destination", Destination, slot=3) == [Destination.ARRAY, Destination.TABLE]
 
 
+def test_rows_for_the_array_come_two_by_two():
+    pairs = Config(rows=4, cols=4, requantise_lanes=1, weight_path_rows=2)
+    for name in ("address", "count"):
+        assert legal(pairs, Opcode.READ_WEIGHTS, name, range(6)) == [0, 2, 4]
+        assert legal(pairs, Opcode.READ_WEIGHTS, name, range(6), destination=Destination.ACTIVATION) == [*range(6)]
+        assert legal(WITH_VECTOR, Opcode.READ_WEIGHTS, name, range(6)) == [*range(6)]
+
+
 def test_largest_tag_depth():
     assert legal(Config(tag_depth=4096), Opcode.TAG, "tag", [4095], unit=1) == [4095]
 

@@ -13,6 +13,10 @@ def term(kind, a, w):
     return products + a[0] * a[1] + w[0] * w[1] if kind.startswith("winograd") else products
 
 
+def pack(values):
+    return int.from_bytes(np.array(values, np.int8).tobytes(), "little")
+
+
 def simulate(dut, bench):
     simulator = Simulator(dut)
     simulator.add_clock(1e-6)
@@ -27,41 +31,41 @@ def test_sum_width_holds_extremes_and_no_more():
         assert n * 128 * 128 > (limit >> 1) - 1
 
 
-@pytest.mark.parametrize("rows", [1, 2])
+@pytest.mark.parametrize("rows, path", [(1, 1), (2, 1), (2, 2)])
 @pytest.mark.parametrize("kind, latency", [("portable", 3), ("dsp", 5), ("winograd", 7), ("winograd-adders", 7)])
-def test_cell(kind, latency, rows):
+def test_cell(kind, latency, rows, path):
     rng = np.random.default_rng(1)
     cycles = 400
     corners = [-128, -1, 0, 1, 127, *rng.integers(-128, 128, 20)]
     activations = rng.choice(corners, (cycles, 2))
     activations[:, rows:] = 0
-    weight = rng.choice(corners, cycles)
+    weight = rng.choice(corners, (cycles, path))
     switch, shift = rng.random((2, cycles)) < 0.3
     total = rng.integers(-(1 << 17), 1 << 17, cycles)
 
     assert MacCell.latency(kind) == latency
-    dut = MacCell(kind, rows, 19)
+    dut = MacCell(kind, rows, 19, path)
     shadow, active = [0] * rows, [0, 0]
     expected, shadows = [], []
     for t in range(cycles):
         if switch[t]:
             active[:rows] = shadow
         if shift[t]:
-            shadow = [int(weight[t]), *shadow][:rows]
+            shadow = [*weight[t].tolist(), *shadow][:rows]
         expected.append(term(kind, activations[t].tolist(), active))
-        shadows.append(shadow[-1])
+        shadows.append(shadow[-path:])
 
     async def bench(ctx):
         for t in range(cycles):
             west = {"activations": activations[t].tolist(), "switch": int(switch[t]), "shift": int(shift[t])}
             ctx.set(dut.west, west)
-            ctx.set(dut.weight, int(weight[t]))
+            ctx.set(dut.weight, pack(weight[t]))
             ctx.set(dut.sum, int(total[t]))
             await ctx.tick()
             east = ctx.get(dut.east)
             assert [east.activations[0], east.activations[1]] == west["activations"]
             assert (east.switch, east.shift) == (switch[t], shift[t])
-            assert ctx.get(dut.weight_out) == shadows[t]
+            assert ctx.get(dut.weight_out) == pack(shadows[t])
             if t >= latency - 1:
                 assert ctx.get(dut.sum_out) == expected[t - latency + 1] + total[t]
 

@@ -132,8 +132,9 @@ class Bench:
             ctx.set(unit.buffer.data, pipeline[0])
 
             accepted = offer and ctx.get(unit.unit.issue.ready)
-            taken = row and ctx.get(unit.weights.ready)
-            row_bytes = rows[given].astype(np.int8).tobytes() if taken else self.rng.bytes(config.cols)
+            taken = config.weight_path_rows * (row and ctx.get(unit.weights.ready))
+            row_bytes = (np.array(rows[given:given + taken], np.int8).tobytes() if taken else
+                         self.rng.bytes(config.weight_path_rows * config.cols))
             taken_rows = [*taken_rows[1:], int.from_bytes(row_bytes, "little")]
             en, address = ctx.get(unit.buffer.en), ctx.get(unit.buffer.address)
             if en:
@@ -145,7 +146,7 @@ class Bench:
             if fault:
                 self.faults.append((Fault(fault), ctx.get(unit.unit.fault_pc) - 100))
             values = {"en": en, "retire": ctx.get(unit.unit.retire), "fault": fault, "accepted": accepted,
-                      "active": ctx.get(unit.unit.active), "row_taken": taken}
+                      "active": ctx.get(unit.unit.active), "row_taken": taken > 0}
             for name in ("array_active", "weight_shift", "weight_stall"):
                 values[name] = ctx.get(getattr(unit, name))
             for name, value in values.items():
@@ -195,9 +196,10 @@ def random_program(config, rng, length):
     return first + program
 
 
-@pytest.mark.parametrize("rows, cols, gaps", [(4, 4, 0.0), (3, 5, 0.4), (12, 10, 0.0), (1, 2, 0.3), (8, 3, 0.2)])
-def test_random_programs(rows, cols, gaps):
-    c = config(rows, cols)
+@pytest.mark.parametrize("rows, cols, gaps, path", [
+    (4, 4, 0.0, 1), (3, 5, 0.4, 1), (12, 10, 0.0, 1), (1, 2, 0.3, 1), (8, 3, 0.2, 1), (4, 5, 0.0, 2), (8, 3, 0.3, 2)])
+def test_random_programs(rows, cols, gaps, path):
+    c = config(rows, cols, weight_path_rows=path)
     program = random_program(c, np.random.default_rng(rows), 24)
     tiles = make_tiles(c, sum(switch for _, switch, *_ in accesses(program)))
     bench = Bench(c, program, tiles, gaps=gaps)
@@ -206,11 +208,12 @@ def test_random_programs(rows, cols, gaps):
     assert bench.addresses == [address for _, _, address, _, _ in accesses(program)]
     assert np.array_equal(bench.accumulators, memory)
     assert bench.retired_at_end == sum(opcode is not Opcode.SET_CONFIGURATION for opcode, _ in program)
-    assert len(bench.cycles("row_taken")) == len(tiles) * rows
+    assert len(bench.cycles("row_taken")) == len(tiles) * rows // path
 
 
-def test_tiles_of_one_vector_take_rows_cycles_each():
-    c = config(5, 4)
+@pytest.mark.parametrize("rows, path", [(5, 1), (10, 2)])
+def test_tiles_of_one_vector_take_as_long_as_their_rows(rows, path):
+    c = config(rows, 4, weight_path_rows=path)
     program = [multiply(ub_address=i, acc_address=i, length=1) for i in range(9)]
     bench = Bench(c, program, make_tiles(c, 9))
     assert np.diff(bench.cycles("en")).tolist() == [5] * 8

@@ -295,7 +295,8 @@ class Memory:
     (0, {}),
     (1, {"rows": 3, "cols": 6, "requantise_lanes": 3, "vector_taps": 2}),
     (2, {"rows": 5, "cols": 4, "requantise_lanes": 1, "vector_taps": 0, "queue_depth": 5}),
-], ids=["4x4", "3x6", "5x4"])
+    (3, {"rows": 6, "multiplier": "winograd", "weight_path_rows": 2}),
+], ids=["4x4", "3x6", "5x4", "6x4 in pairs"])
 def test_random_programs(seed, shape):
     config = Config(**{
         **SMALL.as_dict(), "accumulator_depth": 64, "unified_buffer_bytes": 512, "weight_memory_rows": 140,

@@ -8,10 +8,12 @@ from systolith.rtl.weight_memory import WeightMemory
 
 
 @pytest.mark.parametrize("bank", [2048, 11, 4, 1])
-def test_rows_are_read_some_cycles_after_their_addresses(bank, monkeypatch):
+@pytest.mark.parametrize("count, path", [(11, 1), (22, 2)])
+def test_rows_are_read_some_cycles_after_their_addresses(count, path, bank, monkeypatch):
     monkeypatch.setattr(WeightMemory, "BANK_ROWS", bank)
-    config = Config(rows=3, cols=5, requantise_lanes=1, weight_memory_rows=11)
-    rows = [int.from_bytes(np.random.default_rng(i).bytes(5), "little") for i in range(11)]
+    config = Config(rows=4, cols=5, requantise_lanes=1, weight_memory_rows=count, weight_path_rows=path)
+    rows = [int.from_bytes(np.random.default_rng(i).bytes(5), "little") for i in range(count)]
+    words = [sum(row << 40 * i for i, row in enumerate(rows[k:k + path])) for k in range(0, count, path)]
     dut = WeightMemory(config)
 
     async def bench(ctx):
@@ -29,7 +31,7 @@ def test_rows_are_read_some_cycles_after_their_addresses(bank, monkeypatch):
             if cycle < len(asked):
                 ctx.set(dut.read.address, asked[cycle])
             if cycle >= WeightMemory.LATENCY:
-                assert ctx.get(dut.read.data) == rows[asked[cycle - WeightMemory.LATENCY]]
+                assert ctx.get(dut.read.data) == words[asked[cycle - WeightMemory.LATENCY]]
             await ctx.tick()
 
     simulator = Simulator(dut)

@@ -15,9 +15,9 @@ from systolith.rtl.weights import WeightUnit
 ROWS = 40
 
 
-def config(rows=3, cols=5, tiles=2, kind="sram"):
+def config(rows=3, cols=5, tiles=2, kind="sram", path=1):
     return Config(rows=rows, cols=cols, requantise_lanes=1, weight_fifo_tiles=tiles, weight_memory=kind,
-                  weight_memory_rows=ROWS)
+                  weight_memory_rows=ROWS, weight_path_rows=path)
 
 
 def read_weights(destination, address, count, slot=0):
@@ -196,3 +196,40 @@ def test_the_last_row_is_in_range():
     bench = Bench(config(), [read_weights(Destination.TABLE, ROWS - 2, 2)], 20)
     assert [row for *_, row in bench.loads] == [ROWS - 1, ROWS]
     assert not bench.faults
+
+
+def pairs(first, count):
+    """What the stream for the array holds for these rows, two at once."""
+    return [first + i + 1 | first + i + 2 << 40 for i in range(0, count, 2)]
+
+
+def test_two_rows_a_cycle_for_the_array_and_one_for_the_bus():
+    program = [read_weights(Destination.ARRAY, 4, 12), read_weights(Destination.ACTIVATION, 21, 9, slot=2),
+               read_weights(Destination.ARRAY, 0, 4), read_weights(Destination.TABLE, 30, 3)]
+    bench = Bench(config(rows=4, tiles=4, path=2), program, 60)
+    words = [*range(2, 8), *(row // 2 for row in range(21, 30)), 0, 1, 15, 15, 16]
+    assert bench.asked == [(3 + i, word) for i, word in enumerate(words)]
+    assert [rows for _, rows in bench.tiles] == [*pairs(4, 12), *pairs(0, 4)]
+    assert bench.loads == [*((Destination.ACTIVATION, 2, i, 22 + i) for i in range(9)),
+                           *((Destination.TABLE, 0, i, 31 + i) for i in range(3))]
+
+
+@pytest.mark.parametrize("rows, tiles", [(2, 1), (4, 1), (2, 3)])
+def test_a_full_fifo_stops_pairs_of_rows_without_losing_any(rows, tiles):
+    takes = np.random.default_rng(rows * 10 + tiles).integers(0, 4, 500) == 0
+    takes[:60] = False
+    bench = Bench(config(rows, 5, tiles, path=2), [read_weights(Destination.ARRAY, 0, ROWS)], 500,
+                  take=lambda cycle: bool(takes[cycle]))
+    assert [found for _, found in bench.tiles] == pairs(0, ROWS)
+    assert sum(cycle < 60 for cycle, _ in bench.asked) == rows * tiles // 2
+
+
+@pytest.mark.parametrize("destination, first, count, there", [
+    (Destination.ARRAY, ROWS - 4, 8, 4), (Destination.ARRAY, ROWS, 2, 0), (Destination.ACTIVATION, ROWS - 3, 9, 3),
+    (Destination.TABLE, ROWS - 1, 2, 1)])
+def test_pairs_of_rows_behind_the_memory_are_a_fault(destination, first, count, there):
+    bench = Bench(config(rows=4, path=2), [read_weights(destination, first, count)], 60)
+    assert [fault for _, fault, _ in bench.faults] == [Fault.WEIGHT_MEMORY_RANGE]
+    assert [found for _, found in bench.tiles] == (pairs(first, there) if destination == Destination.ARRAY else [])
+    loads = [] if destination == Destination.ARRAY else [*range(first + 1, first + there + 1)]
+    assert [row for *_, row in bench.loads] == loads
