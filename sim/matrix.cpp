@@ -18,8 +18,8 @@ void set(Port &port, const uint8_t *bytes, size_t count) {
 
 class Unit {
 public:
-    Unit(size_t rows, size_t cols, size_t read_latency, size_t weight_latency)
-        : chip_(&context_), rows_(rows), cols_(cols), reads_(read_latency), taken_(weight_latency) {
+    Unit(size_t rows, size_t cols, size_t weight_bytes, size_t read_latency, size_t weight_latency)
+        : chip_(&context_), rows_(rows), cols_(cols), weight_bytes_(weight_bytes), reads_(read_latency), taken_(weight_latency) {
         chip_.rst = 1;
         cycle();
         cycle();
@@ -69,13 +69,13 @@ private:
         chip_.weights___05Fvalid = weight_rows_ > 0;
         // What was taken `weight_latency` cycles ago.
         const uint8_t *&taken = taken_[cycles_ % taken_.size()];
-        if (taken) set(chip_.weights___05Fpayload, taken, cols_);
+        if (taken) set(chip_.weights___05Fpayload, taken, weight_bytes_);
         taken = nullptr;
         chip_.eval();
         slot = {bool(chip_.buffer___05Fen), chip_.buffer___05Faddress};
         if (weight_rows_ > 0 && chip_.weights___05Fready) {
             taken = weights_;
-            weights_ += cols_;
+            weights_ += weight_bytes_;
             --weight_rows_;
         }
         issued_ = chip_.unit___05Fissue___05Fready;
@@ -87,7 +87,7 @@ private:
 
     VerilatedContext context_;
     Vchip chip_;
-    const size_t rows_, cols_;
+    const size_t rows_, cols_, weight_bytes_;
     std::vector<Read> reads_;
     std::vector<const uint8_t *> taken_;
     const uint8_t *buffer_ = nullptr, *weights_ = nullptr;
@@ -100,8 +100,8 @@ private:
 
 extern "C" {
 
-Unit *unit_create(size_t rows, size_t cols, size_t read_latency, size_t weight_latency) {
-    return new Unit(rows, cols, read_latency, weight_latency);
+Unit *unit_create(size_t rows, size_t cols, size_t weight_bytes, size_t read_latency, size_t weight_latency) {
+    return new Unit(rows, cols, weight_bytes, read_latency, weight_latency);
 }
 
 void unit_destroy(Unit *unit) { delete unit; }

@@ -39,8 +39,9 @@ def build_matrix(config):
     text = convert(MatrixUnit(config), TOP)
     modules = {match[1]: match[0] for match in
                re.finditer(rf"^module ({TOP}_arrayband_\d+)\(.*?^endmodule\n", text, re.MULTILINE | re.DOTALL)}
-    name, module = next(item for item in modules.items() if f"input [{8 * cols - 1}:0] weights;" in item[1])
-    block = convert(ArrayBand(config.rows, cols, config.multiplier, 0), name, flat=True)
+    weights = f"input [{8 * config.weight_path_rows * cols - 1}:0] weights;"
+    name, module = next(item for item in modules.items() if weights in item[1])
+    block = convert(ArrayBand(config.rows, cols, config.multiplier, 0, config.weight_path_rows), name, flat=True)
     return build(text.replace(module, ""), _WRAPPER, {name: block})
 
 
@@ -58,13 +59,14 @@ class MatrixSimulation:
         self._config = config
         self._library = library = ctypes.CDLL(str(library))
         pointer, size, text = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p
-        library.unit_create.restype, library.unit_create.argtypes = pointer, (size, size, size, size)
+        library.unit_create.restype, library.unit_create.argtypes = pointer, (size,) * 5
         library.unit_destroy.restype, library.unit_destroy.argtypes = None, (pointer,)
         library.unit_run.restype = ctypes.c_uint64
         library.unit_run.argtypes = pointer, text, size, text, text, size, ctypes.c_uint64
         library.unit_read.restype, library.unit_read.argtypes = None, (pointer, ctypes.c_uint16, text)
         library.unit_cycles.restype, library.unit_cycles.argtypes = ctypes.c_uint64, (pointer,)
-        self._unit = library.unit_create(config.rows, config.cols, BUFFER_READ_LATENCY, TileFifo.LATENCY)
+        self._unit = library.unit_create(
+            config.rows, config.cols, config.weight_path_rows * config.cols, BUFFER_READ_LATENCY, TileFifo.LATENCY)
 
     def multiply(self, vectors, tile):
         """Loads a tile and multiplies vectors by it.
@@ -84,7 +86,7 @@ class MatrixSimulation:
         layout = IssueLayout()
         payload = int.from_bytes(word, "little").to_bytes(-(-layout.size // 8), "little")
         cycles = self._library.unit_run(self._unit, payload, len(payload), vectors.tobytes(), tile[::-1].tobytes(),
-                                        config.rows, 100 * (count + config.rows + config.cols))
+                                        config.tile_beats, 100 * (count + config.rows + config.cols))
         if not cycles:
             raise RuntimeError("the simulated matrix unit does not finish")
         rows = np.empty((count, config.cols), np.int32)

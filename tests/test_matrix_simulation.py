@@ -17,13 +17,14 @@ def check_products(simulation, config, products):
         accumulators, cycles = simulation.multiply(vectors, tile)
         assert np.array_equal(accumulators, vectors.astype(np.int32) @ tile.astype(np.int32))
         # The tile's rows, then the vectors, then their way through the array.
-        assert cycles >= 2 * config.rows + config.cols
+        assert cycles >= config.tile_beats + config.rows + config.cols
     return simulation.cycles
 
 
-def test_small_products(tmp_path, monkeypatch):
+@pytest.mark.parametrize("path", [1, 2])
+def test_small_products(path, tmp_path, monkeypatch):
     monkeypatch.setenv("SYSTOLITH_CACHE", str(tmp_path))
-    config = Config(rows=4, cols=6, requantise_lanes=3, accumulator_depth=16)
+    config = Config(rows=4, cols=6, requantise_lanes=3, accumulator_depth=16, weight_path_rows=path)
     simulation = MatrixSimulation(config, build_matrix(config))
     check_products(simulation, config, 3)
     simulation.close()

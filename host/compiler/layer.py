@@ -72,6 +72,8 @@ class Layer:
 
     #: Whether a source may hold columns beside those that are needed; rows it always may.
     slides = False
+    #: Rows of the target that are there before it begins.
+    kept = 0
 
     @property
     def weight_bytes(self):

@@ -1,7 +1,7 @@
 """Where a tensor lies in the unified buffer, and the plan that gives every tensor its place."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -81,6 +81,10 @@ class Layout:
     def address(self, y, x=0):
         """Byte address of a pixel."""
         return self.base + self.offset(y, x)
+
+    def from_row(self, first):
+        """The tensor without the rows before one."""
+        return replace(self, height=self.height - first, top=0, base=self.address(first, -self.left))
 
     def rows(self, first, last):
         """Bytes (start, stop) that rows first..last-1 and the padding beside them may touch, clipped to the tensor."""

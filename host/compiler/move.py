@@ -170,19 +170,14 @@ class BroadcastLayer(MoveLayer):
             piece.makes = Extent(0, 0)
         for end in range(height % rows or rows, height + 1, rows):
             start = max(0, end - rows)
-            made = replace(_from_row(target, start), height=end - start, bottom=0)
-            operands = [_from_row(target, height - made.height) if source == self.REPEATED else
-                        _from_row(layouts[source], start) for source in self.inner.sources]
+            made = replace(target.from_row(start), height=end - start, bottom=0)
+            operands = [target.from_row(height - made.height) if source == self.REPEATED else
+                        layouts[source].from_row(start) for source in self.inner.sources]
             for piece in self.inner.pieces(builder, *operands, made):
                 needs = {source: Extent(need.rows + start, need.channels) for source, need in piece.needs.items()
                          if source != self.REPEATED}
                 pieces.append(Piece(needs, Extent(piece.makes.rows + start, 0), piece.atoms))
         return pieces
-
-
-def _from_row(layout, first):
-    """A tensor without the rows before one."""
-    return replace(layout, height=layout.height - first, top=0, base=layout.address(first, -layout.left))
 
 
 def _lines(move, source, target, cols):

@@ -7,10 +7,16 @@ from .layer import Padding
 from .layout import Interval, Layout, PlanError, plan
 from .vector import ElementwiseLayer
 
-__all__ = ["place"]
+__all__ = ["place", "stored"]
 
 
-def place(config, shapes, layers, runs, leaving, in_place=True, may_overlap=True):
+def stored(shapes, layers, tensor):
+    """Layout of a tensor by itself, without an address: with the padding that all its readers need."""
+    return _layouts(shapes, layers, {source: source for layer in layers.values() for source in layer.sources}
+                    | {tensor: tensor})[tensor]
+
+
+def place(config, shapes, layers, runs, leaving, in_place=True, may_overlap=True, fixed=None):
     """Layout of every tensor on the chip, and which layers may overlap.
 
     Parameters
@@ -23,6 +29,7 @@ def place(config, shapes, layers, runs, leaving, in_place=True, may_overlap=True
     in_place : bool, whether an element-wise layer may overwrite an operand that nobody needs any more; where that does
         not fit, as the operand gets the result's padding, it may not
     may_overlap : bool, whether to find out which layers may overlap
+    fixed : dict from tensor number to address, of tensors that have their place by themselves, above all others
 
     Returns
     -------
@@ -35,28 +42,31 @@ def place(config, shapes, layers, runs, leaving, in_place=True, may_overlap=True
     PlanError
         If the tensors do not fit, even if no layers overlap.
     """
+    fixed = fixed or {}
     if in_place:
+        storage = _storage(shapes, layers, leaving, fixed, True)
         try:
-            return _place(config, shapes, layers, runs, leaving, _storage(shapes, layers, leaving, True), may_overlap)
+            return _place(config, shapes, layers, runs, leaving, storage, may_overlap, fixed)
         except PlanError:
             pass
-    return _place(config, shapes, layers, runs, leaving, _storage(shapes, layers, leaving, False), may_overlap)
+    storage = _storage(shapes, layers, leaving, fixed, False)
+    return _place(config, shapes, layers, runs, leaving, storage, may_overlap, fixed)
 
 
-def _place(config, shapes, layers, runs, leaving, storage, may_overlap):
+def _place(config, shapes, layers, runs, leaving, storage, may_overlap, fixed):
     layouts = _layouts(shapes, layers, storage)
     first, last = _lives(layers, storage, runs, leaving)
     # A vector that begins in the last tensor may end behind it.
-    capacity = config.unified_buffer_bytes - max(config.rows, config.cols)
+    capacity = min(fixed.values(), default=config.unified_buffer_bytes - max(config.rows, config.cols))
     ahead = {after: before for run in runs
              for before, after in itertools.pairwise(i for i in run if layers[i].unit is not None)}
     overlap = set(ahead) if may_overlap else set()
     while True:
         # What a layer uses keeps its place until the layer that overlaps it is done.
         extended = {t: max([last[t], *(j for j in overlap if ahead[j] == last[t])]) for t in last}
-        intervals = [Interval(t, layouts[t].size, first[t], extended[t]) for t in last]
+        intervals = [Interval(t, layouts[t].size, first[t], extended[t]) for t in last if t not in fixed]
         try:
-            addresses = plan(intervals, capacity)
+            addresses = plan(intervals, capacity) | fixed
             break
         except PlanError:
             if not overlap:
@@ -71,7 +81,7 @@ def _size(shape):
     return dict(zip(("height", "width", "channels"), shape))
 
 
-def _storage(shapes, layers, leaving, in_place):
+def _storage(shapes, layers, leaving, fixed, in_place):
     """For each tensor the one whose storage it shares: itself, a reshaped operator's input, or an operand that an
     element-wise operator may overwrite because nobody needs it afterwards."""
     storage = {t: t for layer in layers.values() for t in (*layer.sources, layer.target)}
@@ -84,7 +94,8 @@ def _storage(shapes, layers, leaving, in_place):
         elif in_place and isinstance(layer, ElementwiseLayer):
             for source in layer.sources:
                 users = [other for other in layers.values() if source in other.sources]
-                if (source in produced - leaving - padded and storage[source] == source and len(users) == 1
+                if (source in produced - leaving - padded - fixed.keys() and layer.target not in fixed
+                        and storage[source] == source and len(users) == 1
                         and layer.sources.count(source) == 1 and shapes[source] == shapes[layer.target]):
                     storage[layer.target] = source
                     break

@@ -1,17 +1,20 @@
 """Cuts a network whose tensors do not fit the unified buffer into parts that do; tensors in between stay on the host.
 
 A group of consecutive layers is executed part by part: its outputs are cut into bands of rows, and each part computes
-what its bands need, from the rows of the group's inputs up (rows on the border of two bands twice). So only the inputs
-and outputs of groups cross the link. A layer by itself may also be cut by columns and by output channels.
+what its bands need, from the rows of the group's inputs up. So only the inputs and outputs of groups cross the link.
+Rows of a tensor that two bands need stay in the unified buffer, which takes memory (`ContinuedLayer`), or are made
+twice. A layer by itself may also be cut by columns and by output channels.
 """
 
 import itertools
 from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 from .box import Box
+from .continued import ContinuedLayer
 from .layout import PlanError
-from .place import place
+from .place import place, stored
 
 __all__ = ["Part", "TooLarge", "stream"]
 
@@ -114,6 +117,32 @@ def _improve(best, start, stop, found):
         best[stop] = cost, [*best[start][1], found[1]]
 
 
+class _Cut(NamedTuple):
+    """What a part of a group takes.
+
+    Members
+    -------
+    held : dict from tensor number to the Box that is in the unified buffer
+    made : dict from tensor number to the Box of it that the part makes; the rows before are there
+    layers : dict from operator number to Layer
+    """
+    held: dict
+    made: dict
+    layers: dict
+
+    @property
+    def shapes(self):
+        """Of what is held."""
+        return {tensor: box.shape for tensor, box in self.held.items()}
+
+
+def _missing(box, before):
+    """A box without the rows that another one holds of it; but one row at least."""
+    if before is None or before[1:] != box[1:] or not before.rows[0] <= box.rows[0] < before.rows[1]:
+        return box
+    return box._replace(rows=(min(before.rows[1], box.rows[1] - 1), box.rows[1]))
+
+
 class _Group:
     """Consecutive layers that are executed together."""
 
@@ -123,23 +152,29 @@ class _Group:
         self._inputs = sorted(used - made)
         self._outputs = {t for t in made if not kept[t] or not kept[t] <= layers.keys()}
         self._goals = made if dump else self._outputs
+        # Storage that has several names is nobody's to keep.
+        self._keepable = made - {t for layer in layers.values() if layer.unit is None
+                                 for t in (*layer.sources, layer.target)}
 
     def choose(self):
         """The cheapest way to execute it: (cost, function that gives a list as `stream` does), or None."""
         if all(layer.unit is None for layer in self._layers.values()):
             return 0, partial(list, self._layers)
         choice = self._bands(1, 1)
+        if len(self._layers) > 1 and self._config.has_vector and not self._dump:
+            choice = min(filter(None, (choice, self._bands(1, 1, keep=True))), key=lambda c: c[0], default=None)
         if choice is None and len(self._layers) == 1:
             pieces = [1 << k for k in range(_MOST_PIECES.bit_length())]
             choices = [self._bands(c, n) for c, n in itertools.product(pieces, pieces) if 1 < c * n <= _MOST_PIECES]
             choice = min((c for c in choices if c is not None), key=lambda c: c[0], default=None)
         return choice
 
-    def _bands(self, columns, channels):
+    def _bands(self, columns, channels, keep=False):
         """`choose` with the fewest bands of rows, with columns and channels cut as given."""
         def whole(rows):
             boxes = self._wanted(rows, columns, channels)
-            return boxes and self._place(boxes[len(boxes) // 2], may_overlap=False)
+            middle = boxes and len(boxes) // 2
+            return boxes and self._placed(boxes[max(0, middle - keep):middle + 1], keep, may_overlap=False)
 
         least = 1
         most = height = min(self._shapes[t][0] for t in self._goals)
@@ -151,21 +186,48 @@ class _Group:
         for rows in range(least, height + 1):
             wanted = self._wanted(rows, columns, channels)
             # Which layers may overlap takes longest to find out, and matters to what is chosen in the end only.
-            parts = self._placed(wanted, may_overlap=False)
+            parts = self._placed(wanted, keep, may_overlap=False)
             if parts:
-                return self._cost(parts), partial(self._placed, wanted)
+                return self._cost(parts), partial(self._placed, wanted, keep)
         return None
 
-    def _placed(self, wanted, may_overlap=True):
-        """The parts that make these boxes, or None if one does not fit."""
-        parts = []
+    def _placed(self, wanted, keep, may_overlap=True):
+        """The parts that make these boxes, or None if one does not fit.
+
+        With `keep` what a part needs of what the one before has made stays where it is.
+        """
+        cuts, held = [], {}
         for boxes in wanted:
-            part = self._place(boxes, may_overlap)
-            if part is None:
+            cut = self._cut(boxes, {t: held[t] for t in self._keepable} if keep and cuts else {})
+            if cut is None:
                 return None
+            cuts.append(cut)
+            held = cut.held
+        fixed = self._fixed(cuts)
+        parts = []
+        for number, cut in enumerate(cuts):
+            try:
+                part = self._place(cut, fixed, may_overlap)
+            except PlanError:
+                return None
+            for i, layer in part.layers.items():
+                rows, made = cut.held[layer.target].rows, cut.made[layer.target].rows
+                if rows != made:
+                    before = cuts[number - 1].held[layer.target].rows
+                    part.layers[i] = ContinuedLayer.of(layer, before=parts[-1].layouts[layer.target],
+                                                       first=rows[0] - before[0], kept=made[0] - rows[0])
             part.parts = len(wanted) if len(wanted) > 1 else 0
             parts.append(part)
         return parts
+
+    def _fixed(self, cuts):
+        """Addresses, at the end of the unified buffer, of the tensors of which rows are kept from part to part."""
+        config = self._config
+        address, fixed = config.unified_buffer_bytes - max(config.rows, config.cols), {}
+        for tensor in sorted({t for cut in cuts for t in cut.made if cut.made[t] != cut.held[t]}):
+            address -= max(stored(cut.shapes, cut.layers, tensor).size for cut in cuts)
+            fixed[tensor] = address
+        return fixed
 
     def _wanted(self, rows, columns, channels):
         """The boxes that each part is to make, as dicts by tensor, or None if there is less to cut than pieces."""
@@ -182,45 +244,50 @@ class _Group:
         return [{t: Box(*(axis[k] for axis, k in zip(axes[t], place))) for t in axes}
                 for place in itertools.product(range(rows), range(columns), range(channels))]
 
-    def _hold(self, wanted):
-        """The box of each tensor that a part has to hold; None if the layers cannot be cut so."""
-        held = dict(wanted)
+    def _cut(self, wanted, before):
+        """The `_Cut` of a part; None if the layers cannot be cut so.
+
+        Parameters
+        ----------
+        wanted : dict from tensor to the Box that is to be made
+        before : dict from tensor to the Box that the part before has left
+        """
+        held, made = dict(wanted), {}
         for layer in reversed(self._layers.values()):
             if layer.unit is None:
                 held[layer.target] = Box.whole(self._shapes[layer.target])
-            for source, box in layer.needs(held[layer.target], self._shapes).items():
+            made[layer.target] = _missing(held[layer.target], before.get(layer.target))
+            for source, box in layer.needs(made[layer.target], self._shapes).items():
                 box = box.within(self._shapes[source])
                 held[source] = held[source].hull(box) if source in held else box
         for layer in self._layers.values():
-            for source, box in layer.needs(held[layer.target], self._shapes).items():
+            for source, box in layer.needs(made[layer.target], self._shapes).items():
                 box = box.within(self._shapes[source])
                 if held[source].channels != box.channels or not (layer.slides or held[source].columns == box.columns):
                     return None
-        return held
+        return _Cut(held, made, {i: layer.part(made[layer.target], held) for i, layer in self._layers.items()})
 
-    def _place(self, wanted, may_overlap=True):
-        """The part that makes some boxes, or None if it does not fit."""
-        held = self._hold(wanted)
-        if held is None:
-            return None
-        layers = {i: layer.part(held[layer.target], held) for i, layer in self._layers.items()}
-        try:
-            layouts, overlap = place(self._config, {t: box.shape for t, box in held.items()}, layers, [list(layers)],
-                                     self._outputs, not self._dump, may_overlap)
-        except PlanError:
-            return None
-        boxes = {t: box for t, box in held.items() if box != Box.whole(self._shapes[t])}
-        return Part(layers, layouts, overlap, self._inputs, sorted(self._outputs), boxes)
+    def _place(self, cut, fixed, may_overlap):
+        """The part with its storage; a PlanError if it does not fit."""
+        layouts, overlap = place(self._config, cut.shapes, cut.layers, [list(cut.layers)], self._outputs,
+                                 not self._dump, may_overlap, fixed)
+        boxes = {t: box for t, box in cut.held.items() if box != Box.whole(self._shapes[t])}
+        return Part(dict(cut.layers), layouts, overlap, self._inputs, sorted(self._outputs), boxes)
 
     def _cost(self, parts):
         """See `stream`."""
         config = self._config
         moved = sum(part.layouts[t].size for part in parts for t in (*part.writes, *part.reads))
         work = len(parts) * len(self._layers) * _LAYER_COST
-        for layer in self._layers.values():
+        for i, layer in self._layers.items():
             whole = Box.whole(self._shapes[layer.target]).volume
-            volume = sum(part.boxes[layer.target].volume if layer.target in part.boxes else whole for part in parts)
-            work += max(layer.macs / config.macs, whole / config.requantise_lanes) * volume / whole
+            made = kept = 0
+            for part in parts:
+                layout, rows = part.layouts[layer.target], part.layers[i].kept
+                made += (layout.height - rows) * layout.row_bytes
+                kept += rows * layout.row_bytes
+            work += max(layer.macs / config.macs, whole / config.requantise_lanes) * made / whole
+            work += kept / config.cols * config.vector_beats
         weights = sum(layer.weight_bytes for layer in self._layers.values())
         # Weights that do not all fit are sent again for each part.
         again = weights * (len(parts) - 1) if weights > config.weight_memory_rows * config.cols else 0
