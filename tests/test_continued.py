@@ -11,6 +11,7 @@ from systolith.host.run import run_model
 from systolith.host.tflite import parse
 from systolith.rtl.config import PRESETS
 from systolith.sim.model_device import ModelDevice
+from systolith.sim.verilator import VerilatorDevice
 from test_transposed import exact
 
 
@@ -45,6 +46,16 @@ def outputs(graph, config):
     result, = run_model(graph, program, ModelDevice(config), random_inputs(graph, 1, seed=1))
     runs = [step for step in program.steps if step.operator is None]
     return [result.outputs[t] for t in graph.outputs], result.counters, len(runs)
+
+
+def test_on_the_chip():
+    graph, nano = parse(chain(CHAINS["3 / 2, 5"], 96, 40)), PRESETS["nano"]
+    program, inputs = compile_graph(graph, nano), random_inputs(graph, 1, seed=1)
+    assert len(program.steps) > 1
+    device = VerilatorDevice(nano)
+    (chip,), (model,) = (run_model(graph, program, on, inputs) for on in (device, ModelDevice(nano)))
+    device.close()
+    assert all(np.array_equal(chip.outputs[t], model.outputs[t]) for t in graph.outputs)
 
 
 def test_rows_are_made_once():
