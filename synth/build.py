@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from platformdirs import user_cache_path
 from systolith.rtl.uart import DEFAULT_BAUD
 
@@ -65,14 +66,24 @@ def build(board, folder, *, config=None, freq=None, baud=DEFAULT_BAUD, seed=None
     ConfigError
         If clock or baud are out of range.
     ToolError
-        If a tool is missing or fails.
+        If a tool is missing or fails, or another build is at work in the folder.
     """
-    config, freq, part = config or board.config, freq or board.freq, board.part
-    seeds = range(board.seed, board.seed + _SEEDS) if seed is None else (seed,)
-    family, folder = FAMILIES[part.family], Path(folder)
+    config, folder = config or board.config, Path(folder)
     progress("elaborate", config.name)
-    design = prepare(board, config, freq, baud)
+    design = prepare(board, config, freq or board.freq, baud)
     folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / ".lock", timeout=0):
+            return _build(board, folder, config, design, seed, progress)
+    except Timeout:
+        raise ToolError(f"another build is at work in {folder}: wait for it, or name another folder by --output"
+                        ) from None
+
+
+def _build(board, folder, config, design, seed, progress):
+    """`build` in a folder that nobody else works in."""
+    part, family = board.part, FAMILIES[board.part.family]
+    seeds = range(board.seed, board.seed + _SEEDS) if seed is None else (seed,)
     versions = [version(tool) for tool in family.tools]
     # With the sources that plan the floor and rewrite the netlist; what the table of boards says is in the design.
     sources = [path.read_text() for path in sorted(Path(__file__).parent.rglob("*"))

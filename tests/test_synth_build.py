@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from systolith.rtl.config import PRESETS
 from systolith.synth import build as build_module
 from systolith.synth.boards import BOARDS, BoardError
@@ -54,6 +55,17 @@ def stages(monkeypatch, tmp_path):
     monkeypatch.setattr(build_module, "prepare", lambda board, config, freq, baud: Design(
         f"{config} {baud}", "top", "pins", freq))
     return called
+
+
+def test_two_builds_keep_out_of_each_other_s_folder(stages, tmp_path):
+    board, folder = BOARDS["ulx3s-85f"], tmp_path / "one"
+    folder.mkdir()
+    with FileLock(folder / ".lock"):
+        with pytest.raises(ToolError, match="another build is at work in .*one: wait for it, or name another folder"):
+            build(board, folder)
+        assert stages == []
+        build(board, tmp_path / "other")
+    assert build(board, folder)["board"] == "ulx3s-85f"
 
 
 def test_the_report(stages, tmp_path):
