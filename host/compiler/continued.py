@@ -16,9 +16,11 @@ _BEFORE = -1
 
 @dataclass
 class ContinuedLayer(Layer):
-    """Moves the last rows of its target's storage, which the part before has made, to the front; then makes the others.
+    """Moves the last rows of its target's storage, which the part before has made, to the front of the new one, if they
+    are not there; then makes the others.
 
-    Both parts store the target from the same address on, with the same padding left and right.
+    Both parts store the target with the same padding left and right, a number of whole rows apart, the new one not
+    above what is kept of the old one.
 
     Members
     -------
@@ -38,20 +40,27 @@ class ContinuedLayer(Layer):
         return cls(inner.name, inner.kind, inner.unit, inner.sources, inner.target, inner.macs, inner.padding, inner,
                    **members)
 
+    def moves_kept(self, target):
+        return self.before.address(self.first) != target.address(0)
+
     @property
     def weight_bytes(self):
         return self.inner.weight_bytes
 
     def begin(self, builder, layouts):
         target = layouts[self.target]
-        if self.before.address(self.first) != target.address(0):
+        if self.moves_kept(target):
             move = Move(_BEFORE, (self.kept, target.width, target.channels), ((self.first, 1), (0, 1), (0, 1)))
+            there = replace(target, height=self.kept, bottom=0)
             pieces = MoveLayer("", "", Unit.VECTOR, [_BEFORE], self.target).copies(
-                builder, {_BEFORE: self.before, self.target: replace(target, height=self.kept, bottom=0)}, [move])
+                builder, {_BEFORE: self.before, self.target: there}, [move])
             # Before all else, as padding may be written where rows are now.
             for piece in pieces:
                 for atom in piece.atoms:
                     atom()
+            if self.before.base != target.base:
+                # Beside rows that have not been there before.
+                builder.fill_padding(there)
         pieces = self.inner.begin(builder, {**layouts, self.target: target.from_row(self.kept)})
         for piece in pieces:
             piece.makes = Extent(piece.makes.rows and piece.makes.rows + self.kept, piece.makes.channels)

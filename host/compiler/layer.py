@@ -75,6 +75,10 @@ class Layer:
     #: Rows of the target that are there before it begins.
     kept = 0
 
+    def moves_kept(self, target):
+        """Whether the kept rows are elsewhere in the unified buffer than in the target, a `Layout`."""
+        return False
+
     @property
     def weight_bytes(self):
         """Bytes of its weights, as the model has them."""

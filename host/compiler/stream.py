@@ -7,7 +7,7 @@ twice. A layer by itself may also be cut by columns and by output channels.
 """
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NamedTuple
 
@@ -204,30 +204,54 @@ class _Group:
             cuts.append(cut)
             held = cut.held
         fixed = self._fixed(cuts)
-        parts = []
-        for number, cut in enumerate(cuts):
-            try:
-                part = self._place(cut, fixed, may_overlap)
-            except PlanError:
-                return None
+        try:
+            parts = [self._place(cut, fixed, may_overlap) for cut in cuts]
+        except PlanError:
+            return None
+        if fixed:
+            self._spread(cuts, parts, fixed)
+        for (before, cut), (last, part) in zip(itertools.pairwise(cuts), itertools.pairwise(parts)):
             for i, layer in part.layers.items():
-                rows, made = cut.held[layer.target].rows, cut.made[layer.target].rows
-                if rows != made:
-                    before = cuts[number - 1].held[layer.target].rows
-                    part.layers[i] = ContinuedLayer.of(layer, before=parts[-1].layouts[layer.target],
-                                                       first=rows[0] - before[0], kept=made[0] - rows[0])
+                tensor = layer.target
+                kept = cut.made[tensor].rows[0] - cut.held[tensor].rows[0]
+                if kept:
+                    part.layers[i] = ContinuedLayer.of(layer, before=last.layouts[tensor], kept=kept,
+                                                       first=cut.held[tensor].rows[0] - before.held[tensor].rows[0])
+        for part in parts:
             part.parts = len(wanted) if len(wanted) > 1 else 0
-            parts.append(part)
         return parts
 
     def _fixed(self, cuts):
-        """Addresses, at the end of the unified buffer, of the tensors of which rows are kept from part to part."""
+        """Addresses, at the end of the unified buffer, of the tensors of which rows are kept from part to part; the one
+        of which most is kept has the lowest."""
         config = self._config
+        kept = {}
+        for cut in cuts:
+            for tensor, made in cut.made.items():
+                if rows := made.rows[0] - cut.held[tensor].rows[0]:
+                    kept[tensor] = kept.get(tensor, 0) + rows * made.volume // (made.rows[1] - made.rows[0])
         address, fixed = config.unified_buffer_bytes - max(config.rows, config.cols), {}
-        for tensor in sorted({t for cut in cuts for t in cut.made if cut.made[t] != cut.held[t]}):
+        for tensor in sorted(kept, key=kept.get):
             address -= max(stored(cut.shapes, cut.layers, tensor).size for cut in cuts)
             fixed[tensor] = address
         return fixed
+
+    def _spread(self, cuts, parts, fixed):
+        """Gives what memory is left to the lowest of the fixed tensors, so that its rows need not move each time."""
+        tensor = min(fixed, key=fixed.get)
+        end = max(part.layouts[tensor].base + part.layouts[tensor].size for part in parts)
+        start = max(layout.base + layout.size for part in parts for t, layout in part.layouts.items() if t not in fixed)
+        base = start
+        for number, (cut, part) in enumerate(zip(cuts, parts)):
+            layout = part.layouts[tensor]
+            if number:
+                before, last = cuts[number - 1], parts[number - 1].layouts[tensor]
+                first = cut.held[tensor].rows[0] - before.held[tensor].rows[0]
+                # Where the rows that both have are the same bytes.
+                base = last.address(first) - layout.origin
+                if base + layout.size > end:
+                    base = start
+            part.layouts[tensor] = replace(layout, base=base)
 
     def _wanted(self, rows, columns, channels):
         """The boxes that each part is to make, as dicts by tensor, or None if there is less to cut than pieces."""
@@ -285,7 +309,7 @@ class _Group:
             for part in parts:
                 layout, rows = part.layouts[layer.target], part.layers[i].kept
                 made += (layout.height - rows) * layout.row_bytes
-                kept += rows * layout.row_bytes
+                kept += rows * layout.row_bytes * part.layers[i].moves_kept(layout)
             work += max(layer.macs / config.macs, whole / config.requantise_lanes) * made / whole
             work += kept / config.cols * config.vector_beats
         weights = sum(layer.weight_bytes for layer in self._layers.values())
