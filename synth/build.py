@@ -13,7 +13,7 @@ from systolith.rtl.uart import DEFAULT_BAUD
 
 from .boards import BoardError
 from .report import clocks, critical_path, places_in_log, resources_by_module, utilisation
-from .routing import RIPUP, RouterStuckError, place_and_route
+from .routing import RIPUP, StuckError, place_and_route
 from .stages import FAMILIES, arrange, pack, synthesise
 from .tools import ToolError, version
 from .top import TOP, prepare
@@ -46,7 +46,7 @@ def build(board, folder, *, config=None, freq=None, baud=DEFAULT_BAUD, seed=None
     baud : number
         Of the UART.
     seed : int, optional
-        Of the placement; by default the board's, and if the router gets stuck with it, the next ones. If late
+        Of the placement; by default the board's, and if placer or router get stuck with it, the next ones. If late
         connections are routed again (`RIPUP`), and all get stuck, it is the first one without.
     progress : callable (stage, line)
         Gets what the tools print.
@@ -121,7 +121,7 @@ def _build(board, folder, config, design, seed, progress):
                     (family.bitstream, "report.json", "modules.json", "synthesis.log", "route.log"),
                     lambda attempt=attempt: make_bitstream(*attempt))
             break
-        except RouterStuckError as error:
+        except StuckError as error:
             if attempt == attempts[-1]:
                 raise
             progress("place and route", str(error))

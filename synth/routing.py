@@ -10,7 +10,7 @@ from pathlib import Path
 from .stages import FAMILIES
 from .tools import ToolError, run
 
-__all__ = ["RIPUP", "RouterStuckError", "place_and_route"]
+__all__ = ["RIPUP", "StuckError", "place_and_route"]
 
 #: Rounds of the router after which it is given up: where it ends, it takes 40 to 92 (once 123).
 _ROUNDS = 120
@@ -24,8 +24,8 @@ _ROUTINGS = (1.015, 1.0075, 1, 0.95, 0.9)
 RIPUP = "--tmg-ripup"
 
 
-class RouterStuckError(ToolError):
-    """The router does not come to an end; with another seed it may."""
+class StuckError(ToolError):
+    """Placer or router do not come to an end; with another seed they may."""
 
 
 def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(), progress=None):
@@ -56,8 +56,8 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
     ------
     ToolError
         If nextpnr is missing or fails; most often the design is too large.
-    RouterStuckError
-        If it is so crowded that the router does not end, or with `RIPUP` the clock out of reach.
+    StuckError
+        If it is so crowded that cells find no place or the router does not end, or with `RIPUP` the clock out of reach.
     """
     family, folder = FAMILIES[part.family], Path(folder)
     common = [*part.options, "--freq", freq, "--timing-allow-fail", *options]
@@ -69,8 +69,7 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
     clocks = [freq]
     if RIPUP in options:
         # In two runs: with what is placed read afresh, the router takes less wire (docs/decisions/0018).
-        run(family.router, [*common, "--json", "top.json", "--seed", seed, "--no-route", "--write", "placed.json"],
-            folder, "route.log", progress)
+        _nextpnr(part, [*common, "--json", "top.json", "--no-route", "--write", "placed.json"], folder, seed, progress)
         common += ["--json", "placed.json", "--no-pack", "--no-place"]
         clocks = [freq * share for share in _ROUTINGS]
     else:
@@ -80,7 +79,7 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
     def watch(line):
         found = re.search(r"\biter=(\d+) .*overused=(\d+)(?:.*tmgfail=(\d+))?", line)
         if found and int(found[1]) >= _ROUNDS and (int(found[2]) or int(found[3] or 0)):
-            raise RouterStuckError(
+            raise StuckError(
                 f"{family.router} was stopped after {_ROUNDS} rounds with {found[2]} wires in use twice"
                 + (f" and {found[3]} connections late" if found[3] else "")
                 + f": seed {seed} gives a placement that it cannot route, try another or a lower clock")
@@ -90,11 +89,21 @@ def place_and_route(part, folder, *, freq, constraints=None, seed=1, options=(),
     outputs = [folder / name for name in ("report.json", family.routed[-1])]
     placed = folder / "placed.json"
     try:
-        _route(lambda number: run(family.router, [*common, "--seed", seed + number], folder, "route.log", watch),
+        _route(lambda number: _nextpnr(part, common, folder, seed + number, watch),
                freq, clocks, placed, outputs, progress)
     finally:
         placed.unlink(missing_ok=True)  # hundreds of megabytes
     return json.loads(outputs[0].read_text())
+
+
+def _nextpnr(part, arguments, folder, seed, progress):
+    """Runs it; it may be the seed's fault if cells find no place, though there are enough."""
+    try:
+        run(FAMILIES[part.family].router, [*arguments, "--seed", seed], folder, "route.log", progress)
+    except ToolError as error:
+        if "legal placement" in str(error):
+            raise StuckError(f"{error}; seed {seed} leads there, try another") from None
+        raise
 
 
 def _route(route, freq, clocks, placed, outputs, progress):
@@ -108,7 +117,7 @@ def _route(route, freq, clocks, placed, outputs, progress):
                 _retarget(placed, clock)
             try:
                 route(number)
-            except RouterStuckError as error:
+            except StuckError as error:
                 if number == len(clocks) - 1 and not reached:
                     raise
                 problem = error

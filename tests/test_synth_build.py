@@ -11,7 +11,7 @@ from systolith.rtl.config import PRESETS
 from systolith.synth import build as build_module
 from systolith.synth.boards import BOARDS, BoardError
 from systolith.synth.build import build
-from systolith.synth.routing import RIPUP, RouterStuckError
+from systolith.synth.routing import RIPUP, StuckError
 from systolith.synth.tools import ToolError
 from systolith.synth.top import CHIP, Design
 
@@ -135,7 +135,7 @@ def router(stages, monkeypatch):
         tried.append((seed, RIPUP in options))
         if tried[-1] not in ends:
             (folder / "route.log").write_text("")
-            raise RouterStuckError(f"seed {seed}: stuck")
+            raise StuckError(f"seed {seed}: stuck")
         route(part, folder, **arguments)
 
     monkeypatch.setattr(build_module, "place_and_route", place_and_route)
@@ -160,7 +160,7 @@ def test_where_no_seed_meets_the_clock_late_connections_stay(router, tmp_path):
 
 def test_a_seed_that_was_asked_for_is_the_only_one(router, tmp_path):
     tried, _ = router
-    with pytest.raises(RouterStuckError, match="seed 9: stuck"):
+    with pytest.raises(StuckError, match="seed 9: stuck"):
         build(BOARDS["ulx3s-85f"], tmp_path, seed=9)
     assert tried == [(9, True), (9, False)]
 

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from systolith.synth import tools
-from systolith.synth.routing import RIPUP, RouterStuckError, place_and_route
+from systolith.synth.routing import RIPUP, StuckError, place_and_route
 from systolith.synth.stages import Part
 from systolith.synth.tools import ToolError, find, run, version
 
@@ -91,13 +91,20 @@ def test_what_does_not_fit_is_in_the_log_of_the_first_run(native, tmp_path):
     assert "too large" in (tmp_path / "route.log").read_text()
 
 
+@pytest.mark.parametrize("options", [(), (RIPUP,)])
+def test_cells_without_a_place_are_the_seed_s_fault(native, tmp_path, options):
+    native("nextpnr-ecp5", 'echo "ERROR: Unable to find legal placement for all cells, probably full."; exit 1')
+    with pytest.raises(StuckError, match="legal placement for all cells.*route.log; seed 7 leads there, try another"):
+        place_and_route(Part("ecp5", ()), tmp_path, freq=50, seed=7, options=options)
+
+
 def test_a_router_that_cannot_meet_the_clock_is_stopped(native, tmp_path):
     native("nextpnr-ecp5", """
         case "$*" in *--no-route*) touch placed.json; exit;; esac
         [ -f placed.json ] || exit 1
         for i in 119 120; do echo "Info:     iter=$i wires=9 overused=0 overuse=0 tmgfail=4 archfail=NA"; done
         exec sleep 60""")
-    with pytest.raises(RouterStuckError, match="with 0 wires in use twice and 4 connections late.* a lower clock"):
+    with pytest.raises(StuckError, match="with 0 wires in use twice and 4 connections late.* a lower clock"):
         place_and_route(Part("ecp5", ()), tmp_path, freq=50, options=(RIPUP,))
     assert not (tmp_path / "placed.json").exists()
 
