@@ -80,8 +80,8 @@ class ColumnPairLayout(data.StructLayout):
 
     Members
     -------
-    shift : a row of weights comes
-    pair : it is the second of a pair
+    shift : a row of weights comes, or two
+    pair : the second row of a pair is there
     clear : the sum of a tile begins anew
     add : a product is added to it
     switch : the tile's sum starts the partial sums from now on

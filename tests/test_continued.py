@@ -66,6 +66,34 @@ def test_rows_are_made_once():
     assert parts["array_active"] == whole["array_active"]
 
 
+def padded(kernel, channels):
+    """A network whose last bands are padding alone: what is kept is not wanted any more."""
+    network = Network(1, (1, 24, 12, 4))
+    x = network.depthwise(network.convolution(network.input, channels, 1), kernel)
+    x = network.convolution(x, 8, 1)
+    return network.serialise(network.add(
+        "PAD", [x, network.constant([[0, 0], [0, 2], [0, 0], [0, 0]])], (1, 26, 12, 8), ("PadOptions", {}),
+        zero_point=network.zero_point(x)))
+
+
+def upside_down():
+    """A network whose bands go upwards: the padding on top grows from one to the next."""
+    network = Network(1, (1, 12, 10, 4))
+    x = network.convolution(network.convolution(network.input, 16, 1), 16, 3)
+    return network.serialise(network.add(
+        "GATHER", [x, network.constant([*range(11, -1, -1)])], (1, 12, 10, 16),
+        ("GatherOptions", {"axis": 1, "batchDims": 0}), zero_point=network.zero_point(x)))
+
+
+@pytest.mark.parametrize("content, size", [
+    (padded(3, 16), 1536), (padded(5, 16), 2048), (padded(3, 24), 2048), (padded(5, 24), 3072), (upside_down(), 1024)])
+def test_rows_that_are_not_wanted_any_more(content, size):
+    graph = parse(content)
+    (whole,), *_ = outputs(graph, small(1 << 20))
+    (parts,), *_ = outputs(graph, small(size))
+    assert np.array_equal(whole, parts)
+
+
 def random_network(seed):
     """Layers of all kinds one behind the other, with ways around some of them."""
     rng = np.random.default_rng(seed)

@@ -79,8 +79,8 @@ class MatrixLayer(WindowLayer):
         def of(fold):
             blocks = self._blocks(*self._taps(source, fold), config)
             vectors = target.height * target.width // fold
-            # A tile takes `rows` cycles to shift in, however few vectors there are.
-            return sum(max(len(starts) * max(vectors, config.rows), vectors * config.beats)
+            # A tile takes `tile_beats` cycles to shift in, however few vectors there are.
+            return sum(max(len(starts) * max(vectors, config.tile_beats), vectors * config.beats)
                        for _, starts, _ in blocks), fold
 
         candidates = [f for f in range(1, config.cols + 1)
@@ -120,8 +120,8 @@ class MatrixLayer(WindowLayer):
                          [partial(self._emit_block, builder, source, target, fold, (y0, y1, x0, x1), block)
                           for block in blocks])
 
-        # Each piece takes all weights again: fewer vectors than rows would leave the array waiting for them, and from a
-        # slow external memory so would all but the largest pieces. Compact chips are slow to issue instructions.
+        # Each piece takes all weights again: with fewer vectors than `tile_beats` the array would wait for them, and
+        # from a slow external memory with all but the largest pieces. Compact chips are slow to issue instructions.
         most = depth // 2
         large = config.weight_memory == "external" or config.compact
         limit = most if large else min(max(2 * config.rows, vectors // _PIECES), most)

@@ -165,9 +165,8 @@ class BroadcastLayer(MoveLayer):
             last = Box.whole((height, target.width, target.channels))._replace(rows=(height - rows, height))
             moves = [moves[0].into(last)]
         builder.fill_padding(target)
-        pieces = self.copies(builder, layouts, moves)
-        for piece in pieces:
-            piece.makes = Extent(0, 0)
+        pieces = [Piece(piece.needs, Extent(0, 0), piece.atoms)
+                  for piece in self.copies(builder, layouts, moves) if piece.atoms]
         for end in range(height % rows or rows, height + 1, rows):
             start = max(0, end - rows)
             made = replace(target.from_row(start), height=end - start, bottom=0)

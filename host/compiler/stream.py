@@ -54,7 +54,7 @@ class Part:
     reads : list of tensor numbers that it reads afterwards
     boxes : dict from tensor number to the `Box` of it that takes part; whole tensors are left out
     parts : int, number of parts that make up the layers; 0 if this is all of them
-    number : int; parts of different numbers leave each other nothing in the unified buffer
+    number : int; of what other parts have left in the unified buffer only kept rows (`ContinuedLayer`) are used
     """
     layers: dict
     layouts: dict
@@ -135,6 +135,14 @@ class _Cut(NamedTuple):
         """Of what is held."""
         return {tensor: box.shape for tensor, box in self.held.items()}
 
+    def kept(self, tensor):
+        """Rows of a tensor that are there before."""
+        return self.made[tensor].rows[0] - self.held[tensor].rows[0]
+
+    def begins_after(self, before, tensor):
+        """Rows from the first one that a `_Cut` held of a tensor to the first of this."""
+        return self.held[tensor].rows[0] - before.held[tensor].rows[0]
+
 
 def _missing(box, before):
     """A box without the rows that another one holds of it; but one row at least."""
@@ -208,15 +216,20 @@ class _Group:
             parts = [self._place(cut, fixed, may_overlap) for cut in cuts]
         except PlanError:
             return None
+        for last, part in itertools.pairwise(parts):
+            for tensor in fixed:
+                old, new = last.layouts[tensor], part.layouts[tensor]
+                # Else kept rows would move to higher addresses, or to other padding.
+                if new.top > old.top or (new.left, new.right) != (old.left, old.right):
+                    return None
         if fixed:
             self._spread(cuts, parts, fixed)
         for (before, cut), (last, part) in zip(itertools.pairwise(cuts), itertools.pairwise(parts)):
             for i, layer in part.layers.items():
                 tensor = layer.target
-                kept = cut.made[tensor].rows[0] - cut.held[tensor].rows[0]
-                if kept:
+                if kept := cut.kept(tensor):
                     part.layers[i] = ContinuedLayer.of(layer, before=last.layouts[tensor], kept=kept,
-                                                       first=cut.held[tensor].rows[0] - before.held[tensor].rows[0])
+                                                       first=cut.begins_after(before, tensor))
         for part in parts:
             part.parts = len(wanted) if len(wanted) > 1 else 0
         return parts
@@ -227,9 +240,9 @@ class _Group:
         config = self._config
         kept = {}
         for cut in cuts:
-            for tensor, made in cut.made.items():
-                if rows := made.rows[0] - cut.held[tensor].rows[0]:
-                    kept[tensor] = kept.get(tensor, 0) + rows * made.volume // (made.rows[1] - made.rows[0])
+            for tensor, box in cut.made.items():
+                if rows := cut.kept(tensor):
+                    kept[tensor] = kept.get(tensor, 0) + rows * box.volume // box.shape[0]
         address, fixed = config.unified_buffer_bytes - max(config.rows, config.cols), {}
         for tensor in sorted(kept, key=kept.get):
             address -= max(stored(cut.shapes, cut.layers, tensor).size for cut in cuts)
@@ -241,16 +254,13 @@ class _Group:
         tensor = min(fixed, key=fixed.get)
         end = max(part.layouts[tensor].base + part.layouts[tensor].size for part in parts)
         start = max(layout.base + layout.size for part in parts for t, layout in part.layouts.items() if t not in fixed)
-        base = start
-        for number, (cut, part) in enumerate(zip(cuts, parts)):
-            layout = part.layouts[tensor]
-            if number:
-                before, last = cuts[number - 1], parts[number - 1].layouts[tensor]
-                first = cut.held[tensor].rows[0] - before.held[tensor].rows[0]
-                # Where the rows that both have are the same bytes.
-                base = last.address(first) - layout.origin
-                if base + layout.size > end:
-                    base = start
+        parts[0].layouts[tensor] = replace(parts[0].layouts[tensor], base=start)
+        for (before, cut), (last, part) in zip(itertools.pairwise(cuts), itertools.pairwise(parts)):
+            layout, base = part.layouts[tensor], start
+            if cut.kept(tensor):
+                # Where the rows that both have are the same bytes, if that is between.
+                same = last.layouts[tensor].address(cut.begins_after(before, tensor)) - layout.origin
+                base = same if start <= same <= end - layout.size else start
             part.layouts[tensor] = replace(layout, base=base)
 
     def _wanted(self, rows, columns, channels):
