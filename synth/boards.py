@@ -96,7 +96,8 @@ BOARDS = {board.name: board for board in (
           part=_ecp5("25k", "CABGA381", "-nodsp"), freq=110, loader="ulx3s", config=_NANO_25F),
     Board(name="icepi-zero", title="Icepi Zero with an ECP5-25F", platform=IcepiZero1_3Platform,
           part=_ecp5("25k", "CABGA256", "-nodsp"), freq=110, loader="icepi-zero",
-          config=replace(_NANO_25F, name="icepi-zero")),
+          # With the first seed cells find no place.
+          config=replace(_NANO_25F, name="icepi-zero"), seed=2),
     Board(name="icebreaker", title="1BitSquared iCEBreaker with an iCE40 UP5K", platform=ICEBreakerPlatform,
           part=Part("ice40", ("--up5k", "--package", "sg48")), freq=24, loader="ice40_generic",
           config=_sized("pico", "icebreaker", multiplier="dsp")),
