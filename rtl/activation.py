@@ -170,7 +170,9 @@ class ActivationUnit(wiring.Component):
         fetched = delayed(m, self.acc_read.data, 1)
         with m.If(delayed(m, read, FETCH_LATENCY - 3)):
             m.d.sync += row.eq(fetched)
-        values = delayed(m, row.word_select(delayed(m, beat, FETCH_LATENCY - 1), 32 * config.requantise_lanes), 1)
+        width, now = 32 * config.requantise_lanes, delayed(m, beat, FETCH_LATENCY - 1)
+        # To elaborate the selection of a word takes as long as each of its bits has bits to come from: seconds in v1.
+        values = delayed(m, Mux(now, row[width:], row[:width]) if config.beats == 2 else row.word_select(now, width), 1)
 
         m.submodules.parameters = parameters = ParameterStore(config, Destination.ACTIVATION, config.requantise_lanes)
         wiring.connect(m, wiring.flipped(self.load), parameters.load)
