@@ -171,7 +171,7 @@ class ActivationUnit(wiring.Component):
         with m.If(delayed(m, read, FETCH_LATENCY - 3)):
             m.d.sync += row.eq(fetched)
         width, now = 32 * config.requantise_lanes, delayed(m, beat, FETCH_LATENCY - 1)
-        # To elaborate the selection of a word takes as long as each of its bits has bits to come from: seconds in v1.
+        # `word_select` elaborates in the square of the row's width, which is wide where there are two beats (v1: 3 s).
         values = delayed(m, Mux(now, row[width:], row[:width]) if config.beats == 2 else row.word_select(now, width), 1)
 
         m.submodules.parameters = parameters = ParameterStore(config, Destination.ACTIVATION, config.requantise_lanes)

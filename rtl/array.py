@@ -180,7 +180,7 @@ class SystolicArray(Component):
     switch : In(1)
         With a vector: the tile that has been shifted in becomes active for it. `rows` rows must have come since the
         last switch, all of them in earlier cycles.
-    weights : In(8 * weight_path_rows * cols)
+    weights : In(8 * weight_beat_bytes)
         The next rows of the next tile, one behind the other; column c of each in its bits 8*c.
     shift : In(1)
         `weights` is taken `shift_ahead(config)` cycles later. The first row of a tile must not come before the cycle of
@@ -210,7 +210,7 @@ class SystolicArray(Component):
         self.sum_width = sum_width(config.rows)
         super().__init__({
             "activations": In(8 * config.rows), "switch": In(1),
-            "weights": In(8 * config.weight_path_rows * config.cols), "shift": In(1),
+            "weights": In(8 * config.weight_beat_bytes), "shift": In(1),
             "sums": Out(self.sum_width * config.cols),
         })
 
@@ -238,7 +238,7 @@ class SystolicArray(Component):
         m.d.comb += [
             activations.d.eq(Cat(Cat(vector.word_select(i, 16), self.switch) for i in range(count))),
             array.west.eq(Cat(Cat(activations.q.word_select(i, LANE), shifts[i]) for i in range(count))),
-            weights.d.eq(self.weights if path == 1 else lanes),
+            weights.d.eq(lanes),
             array.weights.eq(weights.q),
         ]
         if kind == "winograd":

@@ -138,6 +138,11 @@ class Config:
         return self.rows // self.weight_path_rows
 
     @property
+    def weight_beat_bytes(self):
+        """Bytes of the rows of weights that go into the array in a cycle."""
+        return self.weight_path_rows * self.cols
+
+    @property
     def banks(self):
         """Byte-wide banks of the unified buffer: the power of two that holds the widest access."""
         return 1 << (max(self.rows, self.cols) - 1).bit_length()

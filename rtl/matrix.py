@@ -37,7 +37,7 @@ class MatrixUnit(Component):
     -------
     unit : Out(UnitPort())
     buffer : Out(BufferRead(rows))
-    weights : In(stream of 8 * weight_path_rows * cols bits)
+    weights : In(stream of 8 * weight_beat_bytes bits)
         Rows of tiles, bottom row of each tile first, one or two at once; column c of each in its bits 8*c. The payload
         follows by `TileFifo.LATENCY` cycles, see there.
     acc_read : In(MemoryRead(14, 32 * cols))
@@ -74,7 +74,7 @@ class MatrixUnit(Component):
         super().__init__({
             "unit": Out(UnitPort()),
             "buffer": Out(BufferRead(config.rows)),
-            "weights": In(stream.Signature(unsigned(8 * config.weight_path_rows * config.cols))),
+            "weights": In(stream.Signature(unsigned(8 * config.weight_beat_bytes))),
             "acc_read": In(MemoryRead(14, 32 * config.cols)),
             "array_active": Out(1),
             "useful_macs": Out(1),

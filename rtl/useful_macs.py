@@ -25,7 +25,7 @@ class UsefulMacs(Component):
 
     Members
     -------
-    row_taken : In(1), row : In(8 * weight_path_rows * cols)
+    row_taken : In(1), row : In(8 * weight_beat_bytes)
         A row of the next tile, or two, is taken for the array. It follows `TileFifo.LATENCY` cycles later; in a compact
         chip it is there.
     switching : In(1)
@@ -53,18 +53,18 @@ class UsefulMacs(Component):
     @staticmethod
     def _row_latency(config):
         """Cycles from a row to its count: which halves of weights are zero, which weights, groups, pairs of groups."""
-        groups = -(-config.weight_path_rows * config.cols // _GROUP)
+        groups = -(-config.weight_beat_bytes // _GROUP)
         return 3 + (groups - 1).bit_length()
 
     def __init__(self, config):
         self._config = config
-        super().__init__({"row_taken": In(1), "row": In(8 * config.weight_path_rows * config.cols),
+        super().__init__({"row_taken": In(1), "row": In(8 * config.weight_beat_bytes),
                           "switching": In(1), "vector": In(1),
                           "full": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
-        cols, size = self._config.weight_path_rows * self._config.cols, self._config.macs
+        weights, size = self._config.weight_beat_bytes, self._config.macs
 
         def stage(name, values, most):
             """The values in registers."""
@@ -72,13 +72,13 @@ class UsefulMacs(Component):
             m.d.sync += [register.eq(value) for register, value in zip(registers, values)]
             return registers
 
-        halves = stage("half", [self.row.word_select(i, 4).any() for i in range(2 * cols)], 1)
+        halves = stage("half", [self.row.word_select(i, 4).any() for i in range(2 * weights)], 1)
         row_taken = delay(m, "row_taken_line", self.row_taken, self._row_delay(self._config) + 1)
-        nonzero = stage("nonzero", [row_taken & Cat(halves[2 * c:2 * c + 2]).any() for c in range(cols)], 1)
-        most = min(_GROUP, cols)
-        counts = stage("group", [sum(nonzero[i:i + _GROUP]) for i in range(0, cols, _GROUP)], most)
+        nonzero = stage("nonzero", [row_taken & Cat(halves[2 * c:2 * c + 2]).any() for c in range(weights)], 1)
+        most = min(_GROUP, weights)
+        counts = stage("group", [sum(nonzero[i:i + _GROUP]) for i in range(0, weights, _GROUP)], most)
         while len(counts) > 1:
-            most = min(2 * most, cols)
+            most = min(2 * most, weights)
             counts = stage(f"count{most}", [sum(counts[i:i + 2]) for i in range(0, len(counts), 2)], most)
 
         wait = self._row_delay(self._config) + self._row_latency(self._config)

@@ -25,7 +25,7 @@ class WeightMemory(wiring.Component):
 
     Members
     -------
-    read : In(MemoryRead(28, 8 * weight_path_rows * cols))
+    read : In(MemoryRead(28, 8 * weight_beat_bytes))
         The row at `address`, or at twice that and the next one; whether `en` is high or not.
     write : In(MemoryWrite(28, 8 * cols))
         In range, as what is read.
@@ -44,7 +44,7 @@ class WeightMemory(wiring.Component):
 
     def __init__(self, config):
         self._config = config
-        super().__init__({"read": In(MemoryRead(28, 8 * config.weight_path_rows * config.cols)),
+        super().__init__({"read": In(MemoryRead(28, 8 * config.weight_beat_bytes)),
                           "write": In(MemoryWrite(28, 8 * config.cols))})
 
     def elaborate(self, platform):

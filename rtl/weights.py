@@ -33,10 +33,10 @@ class WeightUnit(wiring.Component):
     -------
     unit : Out(UnitPort())
         Blocked on a full FIFO is not active.
-    tiles : Out(stream of 8 * weight_path_rows * cols bits)
+    tiles : Out(stream of 8 * weight_beat_bytes bits)
         `rows` of the FIFO, see `TileFifo`; column c of a row in its bits 8*c.
     load : Out(LoadBus(config))
-    memory : Out(MemoryRead(28, 8 * weight_path_rows * cols))
+    memory : Out(MemoryRead(28, 8 * weight_beat_bytes))
         If `weight_memory` is "sram"; see `WeightMemory`.
     request : Out(stream of 28 bits), response : In(stream of 8 * cols bits)
         If it is "external": rows wanted, and what they hold, in order, after any time; `response` is always ready.
@@ -63,7 +63,7 @@ class WeightUnit(wiring.Component):
 
     def __init__(self, config):
         self._config = config
-        row = unsigned(8 * config.weight_path_rows * config.cols)
+        row = unsigned(8 * config.weight_beat_bytes)
         members = {"unit": Out(UnitPort()), "tiles": Out(stream.Signature(row)), "load": Out(LoadBus(config))}
         if config.weight_memory == "sram":
             members |= {"memory": Out(MemoryRead(ADDRESS_BITS, row.width))}
@@ -108,7 +108,7 @@ class WeightUnit(wiring.Component):
         purpose_layout = data.StructLayout({"destination": 2, "slot": 3, "single": 1, "before_last": COUNT_BITS})
         m.submodules.purposes = purposes = fifo.SyncFIFOBuffered(width=purpose_layout.size, depth=self.INSTRUCTIONS)
         purpose = data.View(purpose_layout, purposes.r_data)
-        m.submodules.tile_fifo = tile_fifo = TileFifo(8 * config.weight_path_rows * config.cols, places)
+        m.submodules.tile_fifo = tile_fifo = TileFifo(8 * config.weight_beat_bytes, places)
         wiring.connect(m, tile_fifo.rows, wiring.flipped(self.tiles))
 
         # Asking. `inside`: the address is in range. An instruction without rows waits until it has no predecessor.

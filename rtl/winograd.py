@@ -106,8 +106,8 @@ class ColumnPair(Component):
     Members
     -------
     west : In(ColumnPairLayout()), east : Out(ColumnPairLayout())
-    weights : In(16 * path)
-        Of the two columns, with their skew.
+    weights : In(ArrayLayout(signed(8), 2 * path))
+        Of the two columns, with their skew; of each column the upper row first.
     starts : Out(ArrayLayout(signed(width), 2))
         What the partial sums of the two columns start with.
 

@@ -66,7 +66,7 @@ class MatrixSimulation:
         library.unit_read.restype, library.unit_read.argtypes = None, (pointer, ctypes.c_uint16, text)
         library.unit_cycles.restype, library.unit_cycles.argtypes = ctypes.c_uint64, (pointer,)
         self._unit = library.unit_create(
-            config.rows, config.cols, config.weight_path_rows * config.cols, BUFFER_READ_LATENCY, TileFifo.LATENCY)
+            config.rows, config.cols, config.weight_beat_bytes, BUFFER_READ_LATENCY, TileFifo.LATENCY)
 
     def multiply(self, vectors, tile):
         """Loads a tile and multiplies vectors by it.

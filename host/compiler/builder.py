@@ -192,7 +192,7 @@ class Builder:
         new += [(isa.SINK, 0)] * (len(new) % 2)
         for (index0, value0), (index1, value1) in zip(new[::2], new[1::2]):
             self._emit(encoding.encode(Opcode.SET_CONFIGURATION, unit=unit, index0=index0, value0=value0,
-                                  index1=index1, value1=value1))
+                                       index1=index1, value1=value1))
 
     def read_weights(self, destination, address, count, slot=0, writes=()):
         """Read_Weights."""

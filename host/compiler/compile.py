@@ -11,13 +11,14 @@ from systolith.rtl.isa import Unit
 from .builder import Builder, CapacityError
 from .fuse_functions import fuse_functions
 from .fuse_padding import fuse_padding
+from .group import Part
 from .layout import PlanError, image_shape
 from .lower import OnHost, lower
 from .place import place
 from .schedule import schedule
 from .shuffle import fuse_shuffles
 from .split import split_into_slices
-from .stream import Part, TooLarge, stream
+from .stream import TooLarge, stream
 
 __all__ = ["compile_graph"]
 
@@ -114,9 +115,9 @@ def _parts(graph, config, layers, dump):
         # A tensor that is sent to the host must not be overwritten in place before.
         layouts, overlap = place(config, shapes, layers, on_chip, leaving, in_place=not dump)
     except PlanError:
-        kept = graph.readers()
+        readers = graph.readers()
         parts = [part for run in runs
-                 for part in (stream(config, shapes, layers, run, kept, dump) if run[0] in layers else run)]
+                 for part in (stream(config, shapes, layers, run, readers, dump) if run[0] in layers else run)]
         return [replace(part, number=n) if isinstance(part, Part) else part for n, part in enumerate(parts)]
     produced = {layer.target for layer in layers.values()}
     parts = []

@@ -43,10 +43,6 @@ class ContinuedLayer(Layer):
     def moves_kept(self, target):
         return self.before.address(self.first) != target.address(0)
 
-    @property
-    def weight_bytes(self):
-        return self.inner.weight_bytes
-
     def begin(self, builder, layouts):
         target = layouts[self.target]
         if self.moves_kept(target):

@@ -7,13 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from systolith.rtl.isa import Function, Unit
 
-from .layer import Extent, Piece, chunks
+from .layer import PIECE_CYCLES, Extent, Piece, chunks
 from .window import WindowLayer
 
 __all__ = ["DepthwiseLayer", "Slide", "slides"]
-
-#: Pieces of a layer are cut so that a later layer can start on the first: about this many cycles each.
-_PIECE_CYCLES = 512
 
 #: Up to so many pixels a layer is cut by channels, as the array's layers of few vectors are.
 _FEW_PIXELS = 64
@@ -52,6 +49,12 @@ class Slide(NamedTuple):
     def taps(self, kernel, dilation, width):
         """Which tap of the kernel each read has in each place of a window, the oldest first; -1 where it has none.
 
+        Parameters
+        ----------
+        kernel : int, taps
+        dilation : int, pixels
+        width : int, vectors of a window
+
         Returns
         -------
         int array (reads, width)
@@ -69,6 +72,12 @@ def slides(kernel, stride, dilation, width):
     """Ways to pass a line of a kernel over a line of pixels with windows of `width` vectors.
 
     Some read a pixel or more beside what the outputs see, whose weights are zero.
+
+    Parameters
+    ----------
+    kernel : int, taps
+    stride, dilation : int, pixels
+    width : int, vectors
 
     Returns
     -------
@@ -92,7 +101,16 @@ def slides(kernel, stride, dilation, width):
 
 
 class _Plan(NamedTuple):
-    """One way to do a layer: along x or along y, with so many pixels of a row side by side in the lanes."""
+    """One way to do a layer. The one that takes fewer cycles is less.
+
+    Members
+    -------
+    cycles : int, about how many it takes
+    along : "x" or "y", where windows slide to
+    fold : int, pixels of a row side by side in the lanes
+    slide : Slide
+    outputs, lines : int, the target's size along that axis and along the other
+    """
     cycles: int
     along: str
     fold: int
@@ -128,7 +146,13 @@ class DepthwiseLayer(WindowLayer):
         return {**super()._parameters(first, last), "weights": self.weights[..., first:last]}
 
     def cycles(self, config, target):
-        """About how many cycles it takes; None if the vector unit of that configuration has too few kernel rows."""
+        """About how many cycles it takes; None if the vector unit of that configuration has too few kernel rows.
+
+        Parameters
+        ----------
+        config : Config
+        target : Layout, whose address does not matter
+        """
         return min((plan.cycles for plan in self._plans(config, target)
                     if plan.slide.lead >= 0 and plan.slide.last(plan.outputs) < self._seen(plan.axis, plan.outputs)),
                    default=None)
@@ -164,7 +188,7 @@ class DepthwiseLayer(WindowLayer):
     def begin(self, builder, layouts):
         config, source, target = builder.config, layouts[self.sources[0]], layouts[self.target]
         plan = min(plan for plan in self._plans(config, target) if self._readable(plan, config, source))
-        rows = max(1, target.height // max(1, plan.cycles // _PIECE_CYCLES))
+        rows = max(1, target.height // max(1, plan.cycles // PIECE_CYCLES))
         builder.fill_padding(target)
         sets = [(channels, self._rows(builder, channels, plan)) for channels in
                 np.split(np.arange(target.channels), range(config.cols, target.channels, config.cols))]

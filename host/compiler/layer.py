@@ -9,7 +9,11 @@ from systolith.sim.arithmetic import wrap32
 
 from .box import Box
 
-__all__ = ["Extent", "Layer", "Padding", "Piece", "Quantisation", "chunks"]
+__all__ = ["PIECE_CYCLES", "Extent", "Layer", "Padding", "Piece", "Quantisation", "chunks"]
+
+#: A layer of the vector unit is cut into pieces so that a later layer can start on the first: about this many cycles
+#: each.
+PIECE_CYCLES = 512
 
 
 @dataclass(frozen=True)

@@ -75,7 +75,17 @@ class MatrixLayer(WindowLayer):
         return blocks
 
     def cycles(self, config, source, target):
-        """About how many cycles it takes, and the number of output pixels side by side in the columns for it."""
+        """About how many cycles it takes, and the number of output pixels side by side in the columns for it.
+
+        Parameters
+        ----------
+        config : Config
+        source, target : Layout or Lattice, whose addresses do not matter
+
+        Returns
+        -------
+        (int, int)
+        """
         def of(fold):
             blocks = self._blocks(*self._taps(source, fold), config)
             vectors = target.height * target.width // fold

@@ -6,15 +6,12 @@ from functools import partial
 from systolith.rtl.isa import Function, Unit
 
 from .box import Box
-from .layer import Extent, Layer, Piece, chunks
+from .layer import PIECE_CYCLES, Extent, Layer, Piece, chunks
 
 __all__ = ["BroadcastLayer", "Move", "MoveLayer"]
 
 #: Most vectors that an instruction has in a row.
 _MOST_VECTORS = (1 << 14) - 1
-
-#: Pieces of a layer are cut so that a later layer can start on the first: about this many cycles each.
-_PIECE_CYCLES = 512
 
 #: About how many cycles an instruction takes beside its steps.
 _ISSUE_CYCLES = 10
@@ -97,7 +94,7 @@ class MoveLayer(Layer):
         config, target = builder.config, layouts[self.target]
         cycles = -(-target.row_bytes // config.cols) * config.vector_beats
         pieces = []
-        for y0, y1, _, _ in chunks(target.height, 1, max(1, _PIECE_CYCLES // cycles)):
+        for y0, y1, _, _ in chunks(target.height, 1, max(1, PIECE_CYCLES // cycles)):
             needs, atoms = {}, []
             rows = Box.whole((target.height, target.width, target.channels))._replace(rows=(y0, y1))
             for move in filter(None, (move.into(rows) for move in moves)):

@@ -6,13 +6,10 @@ from functools import partial
 import numpy as np
 from systolith.rtl.isa import Function, Unit
 
-from .layer import Extent, Layer, Padding, Piece, chunks
+from .layer import PIECE_CYCLES, Extent, Layer, Padding, Piece, chunks
 from .window import WindowLayer
 
 __all__ = ["ElementwiseLayer", "PoolLayer"]
-
-#: Pieces of a layer are cut so that a later layer can start on the first: about this many cycles each.
-_PIECE_CYCLES = 512
 
 
 @dataclass
@@ -69,7 +66,7 @@ class PoolLayer(WindowLayer):
                     for span in spans]
         return [Piece({self.sources[0]: Extent(self.last_row(y1), source.channels)}, Extent(y1, 0),
                       [atom for span in spans for atom in atoms(y0, y1, span)])
-                for y0, y1, _, _ in chunks(target.height, 1, max(1, _PIECE_CYCLES // cycles))]
+                for y0, y1, _, _ in chunks(target.height, 1, max(1, PIECE_CYCLES // cycles))]
 
     def _emit(self, builder, source, target, rows, columns, span):
         """Outputs whose windows are equal."""
@@ -136,7 +133,7 @@ class ElementwiseLayer(Layer):
                           for line in lines for y in range(y0, y1, step)])
 
         cols = builder.config.cols
-        return [piece(*part) for part in chunks(height, row, _PIECE_CYCLES // 4 * cols, cols)]
+        return [piece(*part) for part in chunks(height, row, PIECE_CYCLES // 4 * cols, cols)]
 
     def _emit_rows(self, builder, a, b, target, part, line, span):
         (y0, y1), (first, count, columns), cols = part, line, builder.config.cols
