@@ -174,14 +174,10 @@ class Accumulators(Component):
         for vector, newer in zip(earlier, (entry, *earlier)):
             m.d.sync += [vector.en.eq(newer.en), vector.address.eq(newer.address)]
 
-        control = entry
+        control, read_address = entry, self.read.address[:len(entry.address)]
         for c in range(self.config.cols):
-            column = place(m, f"column{c}", AccumulatorColumn(depth, width), platform)
-            m.d.comb += [
-                column.control.eq(control),
-                column.sum.eq(self.sums.word_select(c, width).as_signed()),
-                column.read_address.eq(self.read.address),
-                self.read.data.word_select(c, 32).eq(column.read_data),
-            ]
+            column = place(m, f"column{c}", AccumulatorColumn(depth, width), platform, control=control,
+                           sum=self.sums.word_select(c, width), read_address=read_address,
+                           read_data=self.read.data.word_select(c, 32))
             control = column.control_out
         return m

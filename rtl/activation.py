@@ -179,25 +179,18 @@ class ActivationUnit(wiring.Component):
         ahead = FETCH_LATENCY - ParameterStore.LATENCY
         m.d.comb += [parameters.slot.eq(delayed(m, slot, ahead)), parameters.beat.eq(delayed(m, beat, ahead))]
         clamp = {name: delayed(m, settings[name], FETCH_LATENCY) for name in ("zero_point", "minimum", "maximum")}
-        tables = place(m, "tables", FunctionTables(config.cols, config.requantise_lanes), platform)
         results = []
         for i in range(config.requantise_lanes):
-            lane = place(m, f"lane{i}", RequantiseLane(config.requantise_dsps), platform)
-            m.d.comb += [
-                lane.accumulator.eq(values.word_select(i, 32)),
-                lane.bias.eq(parameters.bias[i]),
-                lane.multiplier.eq(parameters.multiplier[i]),
-                lane.shift.eq(parameters.shift[i]),
-                *(getattr(lane, name).eq(value) for name, value in clamp.items()),
-            ]
+            lane = place(m, f"lane{i}", RequantiseLane(config.requantise_dsps), platform,
+                         accumulator=values.word_select(i, 32), bias=parameters.bias[i],
+                         multiplier=parameters.multiplier[i], shift=parameters.shift[i], **clamp)
             results.append(lane.result)
-        m.d.comb += [
-            tables.entries.eq(Cat(results)),
-            tables.use.eq(delayed(m, table, FETCH_LATENCY + RequantiseLane.LATENCY)),
-            tables.write_index.eq(delayed(m, self.load.index, 1)),
-            tables.write_data.eq(delayed(m, self.load.data, 1)),
-        ]
         # Rows behind the last entry are ignored.
-        m.d.sync += tables.write_en.eq(self.load.valid & (self.load.destination == Destination.TABLE)
-                                       & (self.load.index < table_rows(config.cols)))
+        stores = Signal()
+        m.d.sync += stores.eq(self.load.valid & (self.load.destination == Destination.TABLE)
+                              & (self.load.index < table_rows(config.cols)))
+        tables = place(m, "tables", FunctionTables(config.cols, config.requantise_lanes), platform,
+                       entries=Cat(results), use=delayed(m, table, FETCH_LATENCY + RequantiseLane.LATENCY),
+                       write_en=stores, write_index=delayed(m, self.load.index, 1),
+                       write_data=delayed(m, self.load.data, 1))
         return tables.results

@@ -78,13 +78,9 @@ class ArrayColumn(Component):
         weight, total = self.weight, self.start
         for i in range(cells(self.rows)):
             rows = 1 if i == 0 and self.rows % 2 else 2
-            cell = place(m, f"cell{i}", MacCell(self.kind, rows, len(total), self.path), platform)
-            m.d.comb += [
-                cell.west.eq(self.west.word_select(i, EASTBOUND)),
-                self.east.word_select(i, EASTBOUND).eq(cell.east),
-                cell.weight.eq(weight),
-                cell.sum.eq(total),
-            ]
+            cell = place(m, f"cell{i}", MacCell(self.kind, rows, len(total), self.path), platform,
+                         west=self.west.word_select(i, EASTBOUND), east=self.east.word_select(i, EASTBOUND),
+                         weight=weight, sum=total)
             weight, total = cell.weight_out, cell.sum_out
         m.d.comb += self.sum.eq(total)
         return m
@@ -140,23 +136,19 @@ class ArrayBand(Component):
         m = Module()
         if self.cols == 1:
             kind = f"{self.kind}-adders" if self.adders else self.kind
-            column = place(m, "column", ArrayColumn(self.rows, kind, self.path), platform)
-            m.d.comb += [column.west.eq(self.west), column.weight.eq(self.weights), column.start.eq(self.starts),
-                         self.sums.eq(column.sum), self.east.eq(column.east)]
+            place(m, "column", ArrayColumn(self.rows, kind, self.path), platform, west=self.west, east=self.east,
+                  weight=self.weights, start=self.starts, sum=self.sums)
             return m
         half = self.cols // 2
-        split = half * sum_width(self.rows)
+        split, lanes = half * sum_width(self.rows), 8 * self.path * half
         far_adders = min(self.adders, self.cols - half)
-        near, far = (place(m, name, ArrayBand(self.rows, cols, self.kind, adders, self.path), platform)
-                     for name, cols, adders in (("near", half, self.adders - far_adders),
-                                                ("far", self.cols - half, far_adders)))
-        lanes = 8 * self.path * half
-        m.d.comb += [
-            near.west.eq(self.west), far.west.eq(near.east), self.east.eq(far.east),
-            near.weights.eq(self.weights[:lanes]), far.weights.eq(self.weights[lanes:]),
-            near.starts.eq(self.starts[:split]), far.starts.eq(self.starts[split:]),
-            self.sums.eq(Cat(near.sums, far.sums)),
-        ]
+        middle = Signal(len(self.west))
+        place(m, "near", ArrayBand(self.rows, half, self.kind, self.adders - far_adders, self.path), platform,
+              west=self.west, east=middle, weights=self.weights[:lanes], starts=self.starts[:split],
+              sums=self.sums[:split])
+        place(m, "far", ArrayBand(self.rows, self.cols - half, self.kind, far_adders, self.path), platform,
+              west=middle, east=self.east, weights=self.weights[lanes:], starts=self.starts[split:],
+              sums=self.sums[split:])
         return m
 
 
@@ -230,17 +222,14 @@ class SystolicArray(Component):
 
         # A cell shifts from its first row's turn on. A top cell of one row has a second activation of 0.
         vector = Cat(self.activations[:8], Const(0, 8), self.activations[8:]) if single else self.activations
-        activations = place(m, "activation_skew", Skew(count, LANE), platform)
-        weights = place(m, "weight_skew", Skew(cols, 8 * path), platform)
-        array = place(m, "cells", ArrayBand(rows, cols, kind, self.config.adder_columns, path), platform)
+        activations = place(m, "activation_skew", Skew(count, LANE), platform,
+                            d=Cat(Cat(vector.word_select(i, 16), self.switch) for i in range(count)))
         # The row that comes first is the lower one.
         lanes = Cat(self.weights.word_select(row * cols + c, 8) for c in range(cols) for row in reversed(range(path)))
-        m.d.comb += [
-            activations.d.eq(Cat(Cat(vector.word_select(i, 16), self.switch) for i in range(count))),
-            array.west.eq(Cat(Cat(activations.q.word_select(i, LANE), shifts[i]) for i in range(count))),
-            weights.d.eq(lanes),
-            array.weights.eq(weights.q),
-        ]
+        weights = place(m, "weight_skew", Skew(cols, 8 * path), platform, d=lanes)
+        array = place(m, "cells", ArrayBand(rows, cols, kind, self.config.adder_columns, path), platform,
+                      west=Cat(Cat(activations.q.word_select(i, LANE), shifts[i]) for i in range(count)),
+                      weights=weights.q)
         if kind == "winograd":
             m.submodules.weight_correction = north = WeightCorrection(rows, cols, path)
             south = place(m, "activation_correction", ActivationCorrection(rows, cols), platform)

@@ -1,6 +1,6 @@
 """Function tables: any function of an int8, such as sigmoid, after requantisation."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -122,17 +122,14 @@ class FunctionTables(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
+        common = {name: getattr(self, name) for name in ("write_en", "write_index", "write_data", "use")}
         if self._lanes == 1:
-            table = place(m, "table", FunctionTable(self._cols), platform)
-            parts = [table]
-            m.d.comb += [table.entry.eq(self.entries), self.results.eq(table.result)]
-        else:
-            half = self._lanes // 2
-            parts = [place(m, f"half{i}", FunctionTables(self._cols, lanes), platform)
-                     for i, lanes in enumerate((half, self._lanes - half))]
-            m.d.comb += [Cat(part.entries for part in parts).eq(self.entries),
-                         self.results.eq(Cat(part.results for part in parts))]
-        for part in parts:
-            m.d.comb += [part.write_en.eq(self.write_en), part.write_index.eq(self.write_index),
-                         part.write_data.eq(self.write_data), part.use.eq(self.use)]
+            place(m, "table", FunctionTable(self._cols), platform, entry=self.entries, result=self.results, **common)
+            return m
+        half = self._lanes // 2
+        split = 8 * half
+        place(m, "half0", FunctionTables(self._cols, half), platform,
+              entries=self.entries[:split], results=self.results[:split], **common)
+        place(m, "half1", FunctionTables(self._cols, self._lanes - half), platform,
+              entries=self.entries[split:], results=self.results[split:], **common)
         return m

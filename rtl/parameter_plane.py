@@ -1,6 +1,6 @@
 """One byte of each column's parameters: rows of the load bus as they are stored and read."""
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Array, Cat, Module, Signal
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -65,8 +65,9 @@ class ParameterPlane(wiring.Component):
             m.d.sync += [writing.eq(1), slot.eq(self.write_slot), part.eq(0)]
         with m.Else():
             m.d.sync += [writing.eq(writing & (part != self._parts - 1)), part.eq(part + 1)]
-        m.d.comb += [write.en.eq(writing), write.addr.eq(Cat(part, slot)),
-                     write.data.eq(self.write_data.word_select(part, width)),
+        # An array of words: `word_select` by a signal elaborates in the square of the row's width.
+        words = Array(self.write_data.word_select(i, width) for i in range(self._parts))
+        m.d.comb += [write.en.eq(writing), write.addr.eq(Cat(part, slot)), write.data.eq(words[part]),
                      read.addr.eq(Cat(self.part, self.slot))]
 
         register = Signal(8 * self._lanes, reset_less=True)

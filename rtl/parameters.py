@@ -74,7 +74,9 @@ class ParameterStore(wiring.Component):
         # The load bus comes from afar and goes to many memories: registers between, one for what decides where a row
         # goes and as many as a part waits for those before it.
         part_bits = 8 * config.cols // parts
-        row = Cat(delayed(m, self.load.data.word_select(part, part_bits), 2 + part) for part in range(parts))
+        row = Signal(8 * config.cols)
+        m.d.comb += row.eq(Cat(delayed(m, self.load.data.word_select(part, part_bits), 2 + part)
+                               for part in range(parts)))
         arrives = self.load.valid & (self.load.destination == self._destination)
         write_slot = delayed(m, self.load.slot, 1)
         # Many memories are read, too: decoded a cycle before.
@@ -88,15 +90,9 @@ class ParameterStore(wiring.Component):
                     m.d.sync += [read_part.eq(part), read_beat.eq(1 << within)]
         planes = []
         for i in range(PLANES):
-            plane = place(m, f"plane{i}", ParameterPlane(config.parameter_slots, config.cols, lanes, parts), platform)
-            m.d.comb += [
-                plane.write_en.eq(delayed(m, arrives & (self.load.index == i), 1)),
-                plane.write_slot.eq(write_slot),
-                plane.write_data.eq(row),
-                plane.slot.eq(read_slot),
-                plane.part.eq(read_part),
-                plane.beat.eq(read_beat),
-            ]
+            plane = place(m, f"plane{i}", ParameterPlane(config.parameter_slots, config.cols, lanes, parts), platform,
+                          write_en=delayed(m, arrives & (self.load.index == i), 1), write_slot=write_slot,
+                          write_data=row, slot=read_slot, part=read_part, beat=read_beat)
             planes.append(plane.data)
 
         # The bytes of each lane, in one assignment a port, as elaboration costs by the bits of the signals that are

@@ -45,9 +45,9 @@ class DelayLine(Component):
             m.d.sync += register.eq(self.d)
             m.d.comb += self.q.eq(register)
         else:
-            first = place(m, "first", DelayLine(self.width, self.cycles // 2), platform)
-            second = place(m, "second", DelayLine(self.width, self.cycles - self.cycles // 2), platform)
-            m.d.comb += [first.d.eq(self.d), second.d.eq(first.q), self.q.eq(second.q)]
+            half, middle = self.cycles // 2, Signal(self.width)
+            place(m, "first", DelayLine(self.width, half), platform, d=self.d, q=middle)
+            place(m, "second", DelayLine(self.width, self.cycles - half), platform, d=middle, q=self.q)
         return m
 
 
@@ -90,14 +90,8 @@ class Skew(Component):
             return m
         half = self.lanes // 2
         split = half * self.width
-        line = place(m, "line", DelayLine(len(self.d) - split, half), platform)
-        near = place(m, "near", Skew(half, self.width), platform)
-        far = place(m, "far", Skew(self.lanes - half, self.width), platform)
-        m.d.comb += [
-            near.d.eq(self.d[:split]),
-            line.d.eq(self.d[split:]),
-            far.d.eq(line.q),
-            self.q[:split].eq(near.q),
-            self.q[split:].eq(far.q),
-        ]
+        late = Signal(len(self.d) - split)
+        place(m, "line", DelayLine(len(late), half), platform, d=self.d[split:], q=late)
+        place(m, "near", Skew(half, self.width), platform, d=self.d[:split], q=self.q[:split])
+        place(m, "far", Skew(self.lanes - half, self.width), platform, d=late, q=self.q[split:])
         return m

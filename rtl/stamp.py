@@ -27,8 +27,11 @@ def flat_ports(component):
             for path, member, value in component.signature.flatten(component)]
 
 
-def place(m, name, component, platform):
+def place(m, name, component, platform, **ports):
     """Adds `component` to module `m` as submodule `name`, as a stamp where the platform makes stamps.
+
+    Ports that are given here are connected without a signal between: elaboration costs by the bit of the signals, and a
+    wide port of a component that is placed often would be a signal in each place.
 
     A component with a `stamp_key` (hashable; two components of one class with equal keys are equal hardware) must be a
     `wiring.Component` in the `sync` domain, driven through its ports only. All its registers must be reset-less: a
@@ -45,21 +48,33 @@ def place(m, name, component, platform):
         What is placed.
     platform : object or None
         The platform that `elaborate` was given.
+    ports : Value
+        By the names of ports (see `flat_ports`), each of the port's width: what drives an input, what an output drives.
+        These ports of `component` itself are not to be used.
 
     Returns
     -------
     wiring.Component
-        `component`, whose ports are used as if it were an ordinary submodule.
+        `component`, whose other ports are used as if it were an ordinary submodule.
 
     Errors
     ------
     ValueError
-        For a register with a reset in a component that is stamped.
+        For a register with a reset in a component that is stamped; for a port that there is not, or of another width.
     """
+    ends = flat_ports(component)
+    ports = {port: Value.cast(value) for port, value in ports.items()}
+    widths = {port: len(own) for port, _, own in ends}
+    for port, value in ports.items():
+        if widths.get(port) != len(value):
+            raise ValueError(f"{type(component).__name__} has no port {port} of {len(value)} bits")
     if isinstance(platform, StampPlatform) and hasattr(component, "stamp_key"):
-        m.submodules[name] = platform.stamp(component)
+        m.submodules[name] = platform.stamp(component, [(port, flow, ports.get(port, own)) for port, flow, own in ends])
     else:
         m.submodules[name] = component
+        for port, flow, own in ends:
+            if port in ports:
+                m.d.comb += own.eq(ports[port]) if flow == In else ports[port].eq(own)
     return component
 
 
@@ -92,8 +107,8 @@ class StampPlatform:
         """Verilog of each kind of memory."""
         return tuple(self._memories.values())
 
-    def stamp(self, component):
-        """An `Instance` of the module for the component's key, connected to the component's ports."""
+    def stamp(self, component, ends):
+        """An `Instance` of the module for the component's key, its ports connected as in `ends`, see `flat_ports`."""
         # Most stamped components are never elaborated themselves, which Amaranth would warn of.
         component._MustUse__used = True
         key = (type(component), component.stamp_key)
@@ -109,7 +124,7 @@ class StampPlatform:
             self._rtlil.append(text.replace("attribute \\top 1\n", ""))
         name, clocked = self._stamps[key]
         ports = {("i_" if flow == In else "o_") + port: value
-                 for port, flow, value in flat_ports(component) if len(value)}
+                 for port, flow, value in ends if len(value)}
         if clocked:
             ports["i_clk"] = ClockSignal()
         return Instance(name, **ports)

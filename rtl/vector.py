@@ -173,14 +173,11 @@ class VectorUnit(wiring.Component):
         window_bytes, weight_bytes = window.window.as_value(), weights.weights.as_value()
         values = []
         for c in range(config.cols):
-            lane = place(m, f"tap_lane_{c}", TapLane(config.vector_taps, _dsp(config)), platform)
             places = [k * config.cols + c for k in range(config.vector_taps)]
-            m.d.comb += [
-                lane.window.eq(Cat(window_bytes.word_select(i, 8) for i in places)),
-                lane.weights.eq(Cat(weight_bytes.word_select(i, 8) for i in places)),
-                lane.weighted.eq(weighted),
-                lane.en.eq(control.read), lane.first.eq(control.first), lane.function.eq(control.function),
-            ]
+            lane = place(m, f"tap_lane_{c}", TapLane(config.vector_taps, _dsp(config)), platform,
+                         window=Cat(window_bytes.word_select(i, 8) for i in places),
+                         weights=Cat(weight_bytes.word_select(i, 8) for i in places), weighted=weighted,
+                         en=control.read, first=control.first, function=control.function)
             values.append(lane.value)
         return Cat(values)
 
@@ -196,19 +193,15 @@ class VectorUnit(wiring.Component):
             m.d.sync += held[:-32 * lanes].eq(held[32 * lanes:])
 
         bias, multiplier, shift, zero_point = self._parameters(m, steps, settings, load)
+        operands = {name: settings[name][:bits] for of in "ab" for name, bits in (
+            (f"zero_point_{of}", 8), (f"multiplier_{of}", 31), (f"shift_{of}", 7))}
         results = []
         for i in range(lanes):
-            element = place(m, f"element_lane_{i}", ElementLane(_dsp(config)), platform)
-            lane = place(m, f"requantise_lane_{i}", RequantiseLane(config.vector_requantise_dsps), platform)
-            m.d.comb += [
-                element.value.eq(held.word_select(i, 32)), element.function.eq(function),
-                element.zero_point_a.eq(settings.zero_point_a), element.zero_point_b.eq(settings.zero_point_b),
-                element.multiplier_a.eq(settings.multiplier_a), element.multiplier_b.eq(settings.multiplier_b),
-                element.shift_a.eq(settings.shift_a), element.shift_b.eq(settings.shift_b),
-                lane.accumulator.eq(element.accumulator), lane.bias.eq(bias[i]),
-                lane.multiplier.eq(multiplier[i]), lane.shift.eq(shift[i]), lane.zero_point.eq(zero_point),
-                lane.minimum.eq(settings.minimum), lane.maximum.eq(settings.maximum),
-            ]
+            element = place(m, f"element_lane_{i}", ElementLane(_dsp(config)), platform,
+                            value=held.word_select(i, 32), function=function, **operands)
+            lane = place(m, f"requantise_lane_{i}", RequantiseLane(config.vector_requantise_dsps), platform,
+                         accumulator=element.accumulator, bias=bias[i], multiplier=multiplier[i], shift=shift[i],
+                         zero_point=zero_point, minimum=settings.minimum, maximum=settings.maximum)
             results.append(lane.result)
         return Cat(results)
 

@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """Stamping: one Verilog module for each key, ordinary submodules without a StampPlatform."""
 
 import re
@@ -6,6 +7,7 @@ import pytest
 from amaranth.back import verilog as amaranth_verilog
 from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import Component, In, Out
+from amaranth.sim import Simulator
 from systolith.rtl import verilog
 from systolith.rtl.stamp import StampPlatform, place
 
@@ -98,4 +100,42 @@ def test_ordinary_submodule_without_stamping():
 
 def test_register_with_reset_is_refused():
     with pytest.raises(ValueError, match="Register has a stamp_key, so its registers must be reset-less"):
-        StampPlatform("top").stamp(Register(5, reset_less=False))
+        place(Module(), "part", Register(5, reset_less=False), StampPlatform("top"))
+
+
+class Connected(Component):
+    """Two chains whose ports are connected where they are placed, the first one's input to a part of a word."""
+    d: In(8)
+    q: Out(5)
+
+    def elaborate(self, platform):
+        m = Module()
+        middle = Signal(5)
+        place(m, "first", Chain(2, 5), platform, d=self.d[2:7], q=middle)
+        place(m, "second", Chain(2, 5), platform, d=middle, q=self.q)
+        return m
+
+
+def test_ports_given_are_connected():
+    """As an ordinary submodule in the simulator, and without a signal for the port in Verilog."""
+    top, seen = Connected(), []
+
+    async def bench(ctx):
+        for value in range(12):
+            ctx.set(top.d, value << 2)
+            seen.append(ctx.get(top.q))
+            await ctx.tick()
+
+    simulator = Simulator(top)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert seen[4:] == list(range(8))
+    text = verilog.convert(top, "top")
+    assert "first__d" not in text and re.search(r"\.d\(d\[6:2\]\)", text)
+
+
+@pytest.mark.parametrize("ports", [{"d": Signal(4)}, {"e": Signal(5)}])
+def test_port_of_another_width_is_refused(ports):
+    with pytest.raises(ValueError, match="Register has no port . of . bits"):
+        place(Module(), "part", Register(5), None, **ports)
