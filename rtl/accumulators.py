@@ -97,17 +97,13 @@ class AccumulatorColumn(Component):
         m.d.sync += [stage1.eq(self.control), stage2.eq(stage1), stage3.eq(stage2), stage4.eq(stage3)]
 
         # The old value is the disjunction of what may be it, all but one 0: a block memory answers late, hence a
-        # register of its own, which is 0 unless the memory is to be believed. Behind the vector just before, nothing
-        # of this counts: the addend is its total then.
-        nothing = Signal(reset_less=True)
-        m.d.sync += nothing.eq(~self.control.accumulate | self.control.again[1:].any())
-        with m.If(nothing):
-            m.d.sync += fetched.eq(0)
-        with m.Else():
-            m.d.sync += fetched.eq(modify.data)
+        # register of its own, which is the block's where it has one, and counts if the memory is to be believed. Behind
+        # the vector just before, nothing of this counts: the addend is its total then.
+        believed = delayed(m, self.control.accumulate & ~self.control.again[1:].any(), 2)
         m.d.sync += [
+            fetched.eq(modify.data),
             forwarded.eq(Mux(stage1.again[2], total, 0) | Mux(stage1.again[3], written, 0)),
-            old.eq(Mux(stage2.again[1], total, 0) | forwarded | fetched),
+            old.eq(Mux(stage2.again[1], total, 0) | forwarded | Mux(believed, fetched, 0)),
         ]
 
         addend = Signal(32)

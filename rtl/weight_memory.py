@@ -1,14 +1,12 @@
 """The weight memory on the chip."""
 
-from functools import reduce
-from operator import or_
-
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In
 
 from .delay import delayed
 from .interfaces import MemoryRead, MemoryWrite
+from .one_hot import one_hot
 
 __all__ = ["WeightMemory"]
 
@@ -64,7 +62,7 @@ class WeightMemory(wiring.Component):
     def _banks(self, m, name, address, en, data):
         """All rows, or every second one; returns what was read."""
         width, rows = 8 * self._config.cols, self._config.weight_memory_rows // self._config.weight_path_rows
-        count, answers = -(-rows // self.BANK_ROWS), []
+        count, answers, was_asked = -(-rows // self.BANK_ROWS), [], []
         bank_bits = (self.BANK_ROWS - 1).bit_length()
         number = slice(bank_bits, bank_bits + (count - 1).bit_length())
         for b in range(count):
@@ -79,8 +77,7 @@ class WeightMemory(wiring.Component):
                 with m.If(chosen):
                     m.d.sync += port.addr.eq(place)
             m.d.comb += write.data.eq(data)
-            # 0 but for the bank that was asked: what joins them need not know which that is.
-            row = Signal(width, name=f"{name}row{b}", reset_less=True)
-            m.d.sync += row.eq(Mux(delayed(m, ~read.en, 1), 0, read.data))
-            answers.append(row)
-        return reduce(or_, answers)
+            # The register is the block's own where it has one.
+            answers.append(delayed(m, read.data, 1))
+            was_asked.append(delayed(m, read.en, 2))
+        return one_hot(was_asked, answers)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .global_nets import promote
+from .output_registers import use_output_registers
 from .replicate import replicate, to_buffers
 from .tools import ToolError, run
 
@@ -165,6 +166,8 @@ def arrange(part, folder, *, progress=None):
         return
     design = json.loads(netlist.read_text())
     module = max(design["modules"].values(), key=lambda module: len(module["cells"]))
+    if part.family == "ecp5":
+        use_output_registers(module)
     if part.floor:
         module.setdefault("settings", {}).update(_SETTINGS)
         planner = _planner()

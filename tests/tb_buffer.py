@@ -34,9 +34,11 @@ class Bytes:
         return cells, known
 
     def write(self, address, values):
-        """By a unit."""
+        """By a unit; this cycle's reads may or may not see it."""
         span = slice(address, address + len(values))
         self.cells[span], self._units[span] = values, True
+        for first, _, known in self._now:
+            known[max(address - first, 0):max(address + len(values) - first, 0)] = False
 
     def host_write(self, address, data):
         """Goes before the other writes of the cycle; its reads see it, those of the cycle before may or may not."""
