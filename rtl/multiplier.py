@@ -13,7 +13,7 @@ class Multiplier(Component):
     Parameters
     ----------
     width : int
-        Bits of a factor, at most 18.
+        Bits of a factor, at most `WIDEST`.
     products : int
         How many; more than one where cells share a block, and with it `load`.
     held : bool
@@ -30,6 +30,11 @@ class Multiplier(Component):
     -------
     `LATENCY` cycles from factors to product. A b that is loaded counts for the a of the same cycle and all later ones.
 
+    Errors
+    ------
+    ValueError
+        For wider factors.
+
     Platform overrides
     ------------------
     ``get_multiplier(multiplier)`` of a platform returns what stands for this component, an elaboratable that drives
@@ -37,8 +42,12 @@ class Multiplier(Component):
     """
 
     LATENCY = 3
+    #: Bits of a factor that every family of FPGAs with large blocks has.
+    WIDEST = 18
 
     def __init__(self, width, products=1, *, held=False):
+        if width > self.WIDEST:
+            raise ValueError(f"a factor of {width} bits: a multiplier has {self.WIDEST} at most")
         self.width = width
         self.products = products
         self.held = held

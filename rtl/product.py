@@ -12,6 +12,11 @@ from .stamp import place
 __all__ = ["Product"]
 
 
+def _signed_width(shape):
+    """Bits that a shape takes as a signed one."""
+    return shape.width + (not shape.signed)
+
+
 class Product(wiring.Component):
     """`a * b`, a pair a cycle, from registers to registers.
 
@@ -20,8 +25,8 @@ class Product(wiring.Component):
     a, b : Shape
         `b` should be the narrower one, it gives the rows of the adders; at least 3 bits.
     dsp : bool
-        Whether it is a `Multiplier`, for the DSP blocks of an FPGA, or a tree of adders with a register behind each
-        level.
+        Whether it is a `Multiplier`, for the DSP blocks of an FPGA (two if `a` has more than their 18 bits, sign
+        included, but less than 36), or a tree of adders with a register behind each level.
 
     Members
     -------
@@ -52,21 +57,34 @@ class Product(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        latency = self.latency(self._shapes[1])
-        if self._dsp:
-            # What the tree of adders takes longer goes into registers on the way there and back.
-            before = (latency - Multiplier.LATENCY) // 2
-            after = latency - Multiplier.LATENCY - before
-            width = max(shape.width + (not shape.signed) for shape in self._shapes)
-            multiplier = place(m, "multiplier", Multiplier(width), platform)
-            m.d.comb += [
-                multiplier.a[0].eq(delayed(m, self.a, before)),
-                multiplier.b[0].eq(delayed(m, self.b, before)),
-                self.product.eq(delayed(m, multiplier.product[0], after)),
-            ]
-        else:
+        if not self._dsp:
             m.d.comb += self.product.eq(self._adders(m))
+        elif all(_signed_width(shape) <= Multiplier.WIDEST for shape in self._shapes):
+            m.d.comb += self.product.eq(self._block(m, platform, "multiplier", self.a))
+        else:
+            # A factor that is too wide for a block goes into two, and a cycle is for their sum.
+            low_bits = Multiplier.WIDEST - 1
+            high = self.a[low_bits:]
+            products = [self._block(m, platform, f"multiplier_{name}", piece, cycles=1) for name, piece in (
+                ("low", self.a[:low_bits]), ("high", high.as_signed() if self._shapes[0].signed else high))]
+            total = Signal.like(self.product, name="total", reset_less=True)
+            m.d.sync += total.eq(products[0] + (products[1] << low_bits))
+            m.d.comb += self.product.eq(total)
         return m
+
+    def _block(self, m, platform, name, a, cycles=0):
+        """The product of a and the factor b by a block, so many cycles before the latency is over."""
+        # What the tree of adders takes longer goes into registers on the way there and back.
+        spare = self.latency(self._shapes[1]) - Multiplier.LATENCY - cycles
+        assert spare >= 0
+        before = spare // 2
+        width = max(map(_signed_width, (a.shape(), self._shapes[1])))
+        multiplier = place(m, name, Multiplier(width), platform)
+        m.d.comb += [
+            multiplier.a[0].eq(delayed(m, a, before)),
+            multiplier.b[0].eq(delayed(m, self.b, before)),
+        ]
+        return delayed(m, multiplier.product[0], spare - before)
 
     def _adders(self, m):
         """The sum of the rows a * b[i] << i; that of a sign bit counts negative."""

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from netlist_programs import check_random_program
 from serial_chip import SerialBoard
 from systolith.host.cli import main
 from systolith.host.compiler.compile import compile_graph
@@ -12,11 +13,9 @@ from systolith.host.driver import Driver
 from systolith.host.inputs import random_inputs
 from systolith.host.session import Session
 from systolith.host.tflite import load
-from systolith.rtl.packets import Space
 from systolith.rtl.uart import DEFAULT_BAUD
 from systolith.rtl.verilog import convert
 from systolith.sim.cycle_device import CycleDevice
-from systolith.sim.random_program import random_program
 from systolith.sim.verilator import TOP, VerilatorDevice, build
 from systolith.synth import top
 from systolith.synth.boards import BOARDS
@@ -79,16 +78,4 @@ def test_an_inference_is_the_models_in_the_models_cycles(driver, digits):
 
 @netlist_group
 def test_a_random_program_leaves_what_the_model_leaves(driver):
-    program, ends = random_program(BOARD.config, 1), []
-    for device in driver, Driver(CycleDevice(BOARD.config), BOARD.config):
-        device.write(Space.UNIFIED_BUFFER, program.buffer_address, program.unified_buffer)
-        device.write(Space.WEIGHTS, 0, program.weights)
-        device.write(Space.INSTRUCTIONS, 0, program.instructions)
-        status = device.run(0)
-        left = device.read(Space.UNIFIED_BUFFER, program.buffer_address, len(program.unified_buffer))
-        ends.append((status, left, device.tags(BOARD.config.tag_depth), device.interrupts))
-    (status, left, tags, interrupts), due = ends
-    assert (status, left, interrupts) == (due[0], due[1], due[3]) and left != program.unified_buffer
-    # What has not been tagged holds anything.
-    assert any(expected["cycles"] for expected in due[2])
-    assert all(tag == expected for tag, expected in zip(tags, due[2]) if expected["cycles"])
+    check_random_program(driver, Driver(CycleDevice(BOARD.config), BOARD.config), BOARD.config, 1)

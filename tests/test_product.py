@@ -20,7 +20,8 @@ def corners(shape, rng, count):
 @pytest.mark.parametrize("a, b", [
     (unsigned(6), unsigned(6)), (signed(6), signed(5)), (unsigned(5), signed(6)), (signed(4), unsigned(3)),
     (signed(3), signed(3)), (signed(2), signed(4)), (signed(8), signed(8)), (unsigned(31), signed(9)),
-    (signed(18), unsigned(17)), (signed(16), unsigned(15))], ids=repr)
+    (signed(18), unsigned(17)), (signed(16), unsigned(15)), (signed(32), signed(18)),
+    (unsigned(19), unsigned(5))], ids=repr)
 def test_is_the_product_after_its_latency(a, b, dsp):
     dut, latency = Product(a, b, dsp=dsp), Product.latency(b)
     rng = np.random.default_rng(a.width)
