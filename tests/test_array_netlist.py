@@ -6,10 +6,7 @@ from systolith.rtl.config import Config
 from systolith.sim.cocotb_runner import run_bench
 from systolith.synth.boards import BOARDS
 from systolith.synth.cells import CELLS
-from vendor import netlist
-
-# Arrays are no chips: without pads.
-OPTIONS = {"gowin": "-noiopads"}
+from vendor import WITHOUT_PADS, netlist
 
 
 @pytest.mark.fpga
@@ -20,4 +17,4 @@ def test_arrays_multiply_as_numpy(board, kind, adder_columns, tmp_path):
     part = BOARDS[board].part
     config = Config(rows=5, cols=3, requantise_lanes=1, multiplier=kind, adder_columns=adder_columns)
     run_bench(SystolicArray(config), "tb_array", config, "verilator", tmp_path, cells=CELLS[part.family],
-              netlist=lambda text, top: netlist(text, top, part, tmp_path, options=OPTIONS.get(part.family, "")))
+              netlist=lambda text, top: netlist(text, top, part, tmp_path, options=WITHOUT_PADS.get(part.family, "")))

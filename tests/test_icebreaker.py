@@ -78,4 +78,4 @@ def test_an_inference_is_the_models_in_the_models_cycles(driver, digits):
 
 @netlist_group
 def test_a_random_program_leaves_what_the_model_leaves(driver):
-    check_random_program(driver, Driver(CycleDevice(BOARD.config), BOARD.config), BOARD.config, 1)
+    assert check_random_program(driver, Driver(CycleDevice(BOARD.config), BOARD.config), BOARD.config, 1)

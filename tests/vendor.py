@@ -9,7 +9,10 @@ from systolith.synth.output_registers import use_output_registers
 from systolith.synth.stages import synthesise
 from systolith.synth.tools import run
 
-__all__ = ["netlist", "vendor_models"]
+__all__ = ["WITHOUT_PADS", "netlist", "vendor_models"]
+
+#: Options of the synthesis by family, for what is not the top of a board.
+WITHOUT_PADS = {"gowin": "-noiopads"}
 
 _OURS = Path(__file__).parent / "models"
 
@@ -29,7 +32,9 @@ def _netlist_models(family):
     files = {
         "ecp5": [_OURS / "mult18x18d.v", _OURS / "dp16kd.v", share / "ecp5" / "cells_sim.v"],
         "ice40": [_OURS / "ice40_options.v", _OURS / "ice40_pll.v", share / "ice40" / "cells_sim.v"],
-        "gowin": [_OURS / "mult9x9.v", share / "gowin" / "cells_sim.v"],
+        # Before yosys' file, which has the memories without contents: Verilator takes the first one.
+        "gowin": [*(_OURS / f"{name}.v" for name in ("mult9x9", "mult18x18", "gowin_memory")),
+                  share / "gowin" / "cells_sim.v"],
     }[family]
     text = "\n".join(_with_includes(file) for file in files)
     # Verilator takes an input that is compared with z for a pin of the chip. All of ours are connected.
