@@ -90,7 +90,7 @@ class AccumulatorColumn(Component):
         fetched, forwarded, old, total, written = (
             Signal(32, name=name, reset_less=True) for name in ("fetched", "forwarded", "old", "total", "written"))
         m.d.comb += [
-            modify.en.eq(1),  # `nothing` says whether it counts
+            modify.en.eq(1),  # `believed` says whether it counts
             modify.addr.eq(self.control.address),
             self.control_out.eq(stage1),
         ]

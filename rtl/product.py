@@ -23,7 +23,7 @@ class Product(wiring.Component):
     Parameters
     ----------
     a, b : Shape
-        `b` should be the narrower one, it gives the rows of the adders; at least 3 bits.
+        `b` should be the narrower one, it gives the rows of the adders; at least 3 bits, 5 if `a` takes two blocks.
     dsp : bool
         Whether it is a `Multiplier`, for the DSP blocks of an FPGA (two if `a` has more than their 18 bits, sign
         included, but less than 36), or a tree of adders with a register behind each level.
@@ -36,6 +36,11 @@ class Product(wiring.Component):
     Latency
     -------
     `latency(b)` cycles, whatever it is made of.
+
+    Errors
+    ------
+    ValueError
+        For factors that are no product of one or two blocks, if it is to be one.
     """
 
     @staticmethod
@@ -47,6 +52,10 @@ class Product(wiring.Component):
     def __init__(self, a, b, *, dsp):
         self._shapes = a, b = Shape.cast(a), Shape.cast(b)
         self._dsp = dsp
+        self._blocks = 1 if _signed_width(a) <= Multiplier.WIDEST else 2
+        if dsp and (_signed_width(a) >= 2 * Multiplier.WIDEST or _signed_width(b) > Multiplier.WIDEST
+                    or self.latency(b) < Multiplier.LATENCY + self._blocks - 1):
+            raise ValueError(f"a product of {a!r} and {b!r} is not made of one or two blocks")
         super().__init__({"a": In(a), "b": In(b),
                           "product": Out(Shape(a.width + b.width, signed=a.signed or b.signed))})
 
@@ -59,7 +68,7 @@ class Product(wiring.Component):
         m = Module()
         if not self._dsp:
             m.d.comb += self.product.eq(self._adders(m))
-        elif all(_signed_width(shape) <= Multiplier.WIDEST for shape in self._shapes):
+        elif self._blocks == 1:
             m.d.comb += self.product.eq(self._block(m, platform, "multiplier", self.a))
         else:
             # A factor that is too wide for a block goes into two, and a cycle is for their sum.
@@ -76,7 +85,6 @@ class Product(wiring.Component):
         """The product of a and the factor b by a block, so many cycles before the latency is over."""
         # What the tree of adders takes longer goes into registers on the way there and back.
         spare = self.latency(self._shapes[1]) - Multiplier.LATENCY - cycles
-        assert spare >= 0
         before = spare // 2
         width = max(map(_signed_width, (a.shape(), self._shapes[1])))
         multiplier = place(m, name, Multiplier(width), platform)

@@ -193,8 +193,8 @@ class VectorUnit(wiring.Component):
             m.d.sync += held[:-32 * lanes].eq(held[32 * lanes:])
 
         bias, multiplier, shift, zero_point = self._parameters(m, steps, settings, load)
-        operands = {name: settings[name][:bits] for of in "ab" for name, bits in (
-            (f"zero_point_{of}", 8), (f"multiplier_{of}", 31), (f"shift_{of}", 7))}
+        operands = {f"{name}_{of}": settings[f"{name}_{of}"][:bits]
+                    for of in "ab" for name, bits in (("zero_point", 8), ("multiplier", 31), ("shift", 7))}
         results = []
         for i in range(lanes):
             element = place(m, f"element_lane_{i}", ElementLane(_dsp(config)), platform,

@@ -93,9 +93,9 @@ BOARDS = {board.name: board for board in (
           router_options=("--router", "router2", "--tmg-ripup", "--placer-heap-timingweight", "30",
                           "--placer-heap-beta", "0.8"), seed=3),
     Board(name="ulx3s-25f", title="Radiona ULX3S with an ECP5-25F", platform=ULX3S_25F_Platform,
-          part=_ecp5("25k", "CABGA381", "-nodsp"), freq=110, loader="ulx3s", config=_NANO_25F),
+          part=_ecp5("25k", "CABGA381", "-nodsp"), freq=120, loader="ulx3s", config=_NANO_25F),
     Board(name="icepi-zero", title="Icepi Zero with an ECP5-25F", platform=IcepiZero1_3Platform,
-          part=_ecp5("25k", "CABGA256", "-nodsp"), freq=110, loader="icepi-zero",
+          part=_ecp5("25k", "CABGA256", "-nodsp"), freq=120, loader="icepi-zero",
           # With the first seed cells find no place.
           config=replace(_NANO_25F, name="icepi-zero"), seed=2),
     Board(name="icebreaker", title="1BitSquared iCEBreaker with an iCE40 UP5K", platform=ICEBreakerPlatform,

@@ -16,12 +16,12 @@ _WIDE = 36
 
 
 def use_output_registers(module):
-    """Replaces the flip-flops behind each block whose whole word goes into such that always take it.
+    """Moves flip-flops that take a block's whole word, with every edge, into the block's output register.
 
     Parameters
     ----------
     module : dict
-        The flattened top module of yosys' JSON for ECP5; is changed.
+        The flattened top module of yosys' JSON for ECP5, before its blocks are placed; is changed.
 
     Returns
     -------
@@ -49,9 +49,11 @@ def use_output_registers(module):
 
 
 def _registers(cells, receivers, outside, block, ports):
-    """The flip-flop behind each output in use of ports of a block; none if one is something else."""
+    """By output pin in use the flip-flop behind it; empty if a pin goes anywhere else, or the ports are not plain."""
     # The port that reads a wide word is the second.
     clock, registers = block["connections"][f"CLK{ports[-1]}"], {}
+    if not all(_is_plain(block, port) for port in ports):
+        return {}
     for pin, (bit,) in block["connections"].items():
         if not (pin.startswith("DO") and pin[2] in ports) or not (receivers[bit] or bit in outside):
             continue
@@ -62,6 +64,13 @@ def _registers(cells, receivers, outside, block, ports):
             return {}
         registers[pin] = name
     return registers
+
+
+def _is_plain(block, port):
+    """Whether a port has no register yet, is not reset and takes rising edges."""
+    parameters, connections = block["parameters"], block["connections"]
+    return (parameters[f"REGMODE_{port}"] == "NOREG" and connections[f"RST{port}"] == ["0"]
+            and parameters[f"CLK{port}MUX"] == f"CLK{port}")
 
 
 def _takes_always(register, clock):

@@ -43,6 +43,8 @@ class Family:
         File in ``techmap/`` by which cells of the netlist are rewritten, if any.
     global_nets : int
         How many control nets `systolith.synth.global_nets` puts onto the global network.
+    memory_registers : bool
+        Whether its block memories have the registers of `systolith.synth.output_registers`.
     """
     synthesis: str
     router: str
@@ -53,6 +55,7 @@ class Family:
     bitstream: str
     techmap: str = ""
     global_nets: int = 0
+    memory_registers: bool = False
 
     @property
     def tools(self):
@@ -63,7 +66,7 @@ class Family:
 FAMILIES = {
     "ecp5": Family("synth_ecp5", "nextpnr-ecp5", ("--lpf", "{}"), "lpf", ("--textcfg", "top.config"),
                    ("ecppack", "--compress", "top.config", "top.bit"), "top.bit", techmap="ecp5.v",
-                   global_nets=7),
+                   global_nets=7, memory_registers=True),
     # Without -dsp, which takes the SB_MAC16 of our cells for products that it has found, and drops their settings.
     "ice40": Family("synth_ice40 -device u -spram", "nextpnr-ice40", ("--pcf", "{}"), "pcf", ("--asc", "top.asc"),
                     ("icepack", "top.asc", "top.bin"), "top.bin"),
@@ -143,6 +146,11 @@ def synthesise(verilog, top, part, folder, *, rtlil="", options="", progress=Non
     script = (f"read_verilog -sv top.v; read_rtlil top.il; {command} -top {top}; {rewrite}setattr -unset src =*; "
               "setattr -mod -unset src =*; write_json modules.netlist.json; delete */t:$scopeinfo; write_json top.json")
     run("yosys", ["-p", script], folder, "synthesis.log", progress)
+    if family.memory_registers:
+        for netlist in (folder / "top.json", folder / "modules.netlist.json"):
+            design = json.loads(netlist.read_text())
+            use_output_registers(design["modules"][top])
+            netlist.write_text(json.dumps(design))
     return folder / "modules.netlist.json"
 
 
@@ -166,8 +174,6 @@ def arrange(part, folder, *, progress=None):
         return
     design = json.loads(netlist.read_text())
     module = max(design["modules"].values(), key=lambda module: len(module["cells"]))
-    if part.family == "ecp5":
-        use_output_registers(module)
     if part.floor:
         module.setdefault("settings", {}).update(_SETTINGS)
         planner = _planner()

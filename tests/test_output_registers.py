@@ -15,10 +15,12 @@ def register(d, q, **changes):
 
 def block(width="1001", **outputs):
     """A block memory whose outputs drive nets; those that nothing receives are there, too."""
-    connections = {"CLKA": [2], "CLKB": [2], "OCEA": ["0"], "OCEB": ["0"], "DOA5": [90], "DOB5": [91]} | {
+    connections = {"CLKA": [2], "CLKB": [2], "OCEA": ["0"], "OCEB": ["0"], "RSTA": ["0"], "RSTB": ["0"],
+                   "DOA5": [90], "DOB5": [91]} | {
         pin: [net] for pin, net in outputs.items()}
     return {"type": "DP16KD", "connections": connections,
-            "parameters": {"DATA_WIDTH_B": width, "REGMODE_A": "NOREG", "REGMODE_B": "NOREG"},
+            "parameters": {"DATA_WIDTH_B": width, "REGMODE_A": "NOREG", "REGMODE_B": "NOREG", "CLKAMUX": "CLKA",
+                           "CLKBMUX": "CLKB"},
             "port_directions": {pin: "output" if pin.startswith("DO") else "input" for pin in connections}}
 
 
@@ -74,3 +76,16 @@ def test_who_wants_the_word_at_once_gets_it():
                    netlist(block=block(DOB0=10), first=register(7, 20, LSR=[10]))):
         assert use_output_registers(module) == 0
         assert module["cells"]["block"]["parameters"]["REGMODE_B"] == "NOREG"
+
+
+def test_a_block_has_one_register():
+    module = netlist(block=block(DOB0=10), first=register(10, 20), second=register(20, 30))
+    assert [use_output_registers(module), use_output_registers(module)] == [1, 0]
+    assert module["cells"].keys() == {"block", "second"}
+
+
+@pytest.mark.parametrize("part, name, value", [("connections", "RSTB", [5]), ("parameters", "CLKBMUX", "INV")])
+def test_a_port_that_is_reset_or_inverts_its_clock_stays(part, name, value):
+    module = netlist(block=block(DOB0=10), first=register(10, 20))
+    module["cells"]["block"][part][name] = value
+    assert use_output_registers(module) == 0

@@ -1,9 +1,11 @@
+# amaranth: UnusedElaboratable=no
 """Products by DSPs and by adders."""
 
 import numpy as np
 import pytest
 from amaranth.hdl import signed, unsigned
 from amaranth.sim import Simulator
+from systolith.rtl.multiplier import Multiplier
 from systolith.rtl.product import Product
 
 
@@ -42,3 +44,15 @@ def test_is_the_product_after_its_latency(a, b, dsp):
     simulator.add_testbench(bench)
     simulator.run()
     assert products == [x * y for x, y in pairs]
+
+
+@pytest.mark.parametrize("a, b", [(signed(36), signed(9)), (unsigned(8), unsigned(18)), (unsigned(31), signed(4))])
+def test_what_two_blocks_cannot_do_is_refused(a, b):
+    with pytest.raises(ValueError, match="not made of one or two blocks"):
+        Product(a, b, dsp=True)
+    assert Product(a, b, dsp=False)
+
+
+def test_a_multiplier_has_factors_of_18_bits():
+    with pytest.raises(ValueError, match="a factor of 19 bits"):
+        Multiplier(19)

@@ -1,11 +1,9 @@
 """Simulation models of the blocks of FPGAs: yosys' where it has them, ours in `models` where it has none."""
 
-import json
 import re
 from importlib.util import find_spec
 from pathlib import Path
 
-from systolith.synth.output_registers import use_output_registers
 from systolith.synth.stages import synthesise
 from systolith.synth.tools import run
 
@@ -48,12 +46,8 @@ def _with_includes(file):
 
 
 def netlist(verilog, top, part, folder, **options):
-    """What a build makes of a design, as Verilog for Verilator, with models of all its cells."""
+    """What `synthesise` makes of a design, as Verilog for Verilator, with models of all its cells."""
     synthesise(verilog, top, part, folder, **options)
-    if part.family == "ecp5":
-        design = json.loads((folder / "top.json").read_text())
-        use_output_registers(design["modules"][top])
-        (folder / "top.json").write_text(json.dumps(design))
     run("yosys", ["-p", "read_json top.json; write_verilog -noattr netlist.v"], folder, "netlist.log")
     return "\n".join((_netlist_models(part.family), (folder / "netlist.v").read_text()))
 

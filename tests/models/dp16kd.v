@@ -1,6 +1,6 @@
 // Lattice ECP5 DP16KD as its documentation describes it (FPGA-TN-02204), in the part that the chip uses: no reset, no
-// chip select, contents 0 at first. Ports of 1 to 18 bits both, or A writes and B reads 36. Yosys ships no model. What a
-// port reads of bits that the other one writes in the same cycle is not defined: here they are wrong, all of them.
+// chip select, contents 0 at first, one port that writes. Ports of 1 to 18 bits both, or A writes and B reads 36. Yosys
+// ships no model. Bits that a port reads while the other one writes them are not defined: here all of them are wrong.
 module DP16KD(
     input CLKA, CEA, OCEA, WEA, RSTA, CSA0, CSA1, CSA2, ADA0, ADA1, ADA2, ADA3, ADA4, ADA5, ADA6, ADA7, ADA8, ADA9,
     ADA10, ADA11, ADA12, ADA13, DIA0, DIA1, DIA2, DIA3, DIA4, DIA5, DIA6, DIA7, DIA8, DIA9, DIA10, DIA11, DIA12,
@@ -14,7 +14,8 @@ module DP16KD(
     DOB16, DOB17);
     parameter DATA_WIDTH_A = 18, DATA_WIDTH_B = 18, REGMODE_A = "NOREG", REGMODE_B = "NOREG";
     parameter WRITEMODE_A = "NORMAL", WRITEMODE_B = "NORMAL", CLKAMUX = "CLKA", CLKBMUX = "CLKB";
-    parameter RESETMODE = "SYNC", ASYNC_RESET_RELEASE = "SYNC", CSDECODE_A = "0b000", CSDECODE_B = "0b000", GSR = "AUTO";
+    parameter RESETMODE = "SYNC", ASYNC_RESET_RELEASE = "SYNC", CSDECODE_A = "0b000", CSDECODE_B = "0b000";
+    parameter GSR = "AUTO";
     parameter [319:0] INITVAL_00 = 0, INITVAL_01 = 0, INITVAL_02 = 0, INITVAL_03 = 0, INITVAL_04 = 0,
     INITVAL_05 = 0, INITVAL_06 = 0, INITVAL_07 = 0, INITVAL_08 = 0, INITVAL_09 = 0, INITVAL_0A = 0, INITVAL_0B = 0,
     INITVAL_0C = 0, INITVAL_0D = 0, INITVAL_0E = 0, INITVAL_0F = 0, INITVAL_10 = 0, INITVAL_11 = 0, INITVAL_12 = 0,
@@ -65,7 +66,8 @@ module DP16KD(
 
     wire [35:0] mask_a = CEA && WEA ? enabled(DATA_WIDTH_A, address_a[4:0]) : 0;
     wire [35:0] mask_b = CEB && WEB ? enabled(DATA_WIDTH_B, address_b[4:0]) : 0;
-    wire [35:0] value_a = DATA_WIDTH_A == 36 ? {data_b, data_a} : {18'b0, data_a} << place(DATA_WIDTH_A, address_a[4:0]);
+    wire [35:0] value_a = DATA_WIDTH_A == 36 ? {data_b, data_a}
+        : {18'b0, data_a} << place(DATA_WIDTH_A, address_a[4:0]);
     wire [35:0] value_b = {18'b0, data_b} << place(DATA_WIDTH_B, address_b[4:0]);
     wire same = address_a[13:5] == address_b[13:5];
     wire [35:0] old_a = store[address_a[13:5]], old_b = store[address_b[13:5]];
@@ -73,19 +75,20 @@ module DP16KD(
 
     reg [35:0] latch_a = 0, latch_b = 0, out_a = 0, out_b = 0;
     always @(posedge CLKA) begin
-        if (mask_a != 0) store[address_a[13:5]] <= known ? new_a : 36'bx;
+        if (mask_a != 0) store[address_a[13:5]] <= new_a;
         if (CEA && (!WEA || WRITEMODE_A != "NORMAL"))
             latch_a <= ((WRITEMODE_A == "WRITETHROUGH" ? new_a : old_a) ^ (same ? mask_b : 0))
                 >> place(DATA_WIDTH_A, address_a[4:0]);
         if (OCEA) out_a <= latch_a;
     end
     always @(posedge CLKB) begin
-        if (mask_b != 0) store[address_b[13:5]] <= known ? new_b : 36'bx;
+        if (mask_b != 0) store[address_b[13:5]] <= new_b;
         if (CEB && (!WEB || WRITEMODE_B != "NORMAL"))
             latch_b <= ((WRITEMODE_B == "WRITETHROUGH" ? new_b : old_b) ^ (same ? mask_a : 0))
                 >> place(DATA_WIDTH_B, address_b[4:0]);
         if (OCEB && (OCEA || !wide)) out_b <= latch_b;
     end
+    always @(posedge CLKA) if (!known || (mask_a != 0 && mask_b != 0)) $fatal(1, "DP16KD: not in this model");
     wire [35:0] result_a = REGMODE_A == "OUTREG" ? out_a : latch_a;
     wire [35:0] result_b = REGMODE_B == "OUTREG" ? out_b : latch_b;
     assign {DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10, DOA9, DOA8, DOA7, DOA6, DOA5, DOA4, DOA3, DOA2,
