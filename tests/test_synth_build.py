@@ -156,6 +156,29 @@ def test_where_no_seed_meets_the_clock_late_connections_stay(router, tmp_path):
     ends.add((board.seed, False))
     assert build(board, tmp_path)["seed"] == board.seed
     assert tried == [*((board.seed + i, True) for i in range(3)), (board.seed, False)]
+    assert build(board, tmp_path, freq=200)["seed"] == board.seed  # a clock that it misses
+
+
+@pytest.mark.parametrize("speeds, tried_seeds", [((100, 108, 105), 3), ((100, 111, 150), 2)])
+def test_where_a_seed_misses_the_clock_the_next_is_tried(stages, monkeypatch, tmp_path, speeds, tried_seeds):
+    """The fastest counts, and the folder has its files."""
+    board, tried, route = BOARDS["ulx3s-25f"], [], build_module.place_and_route
+
+    def place_and_route(part, folder, *, seed, **arguments):
+        tried.append(seed)
+        route(part, folder, **arguments)
+        report = json.loads((folder / "report.json").read_text())
+        for clock in report["fmax"].values():
+            clock["achieved"] = speeds[seed - board.seed]
+        (folder / "report.json").write_text(json.dumps(report))
+
+    monkeypatch.setattr(build_module, "place_and_route", place_and_route)
+    for folder in tmp_path / "one", tmp_path / "again":
+        report = build(board, folder, freq=110)
+        assert (report["seed"], report["fmax_mhz"]) == (board.seed + 1, speeds[1])
+        assert report["timing_met"] == (speeds[1] > 110) and f'"achieved": {speeds[1]}' in (
+            folder / "report.json").read_text()
+        assert tried == [board.seed + i for i in range(tried_seeds)]
 
 
 def test_a_seed_that_was_asked_for_is_the_only_one(router, tmp_path):
