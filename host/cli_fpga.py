@@ -60,7 +60,7 @@ def _stages():
               help="Core clock; by default the board's.")
 @click.option("--baud", default=DEFAULT_BAUD, show_default=True, help="Of the UART.")
 @click.option("--seed", type=int,
-              help="Of the placement; by default the board's, and where the router gets stuck with it the next ones.")
+              help="Of the placement; by default the board's, and where it gets stuck or misses the clock, the next.")
 @click.option("--model", "models", multiple=True, metavar="FILE",
               help="Model whose latency to report, once for each; by default those in ../shared/models.")
 @click.option("--plot", "plot_path", metavar="FILE", help="Draw what each unit takes of the part (.png, .svg).")

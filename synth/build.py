@@ -12,7 +12,7 @@ from platformdirs import user_cache_path
 from systolith.rtl.uart import DEFAULT_BAUD
 
 from .boards import BoardError
-from .report import clocks, critical_path, places_in_log, resources_by_module, utilisation
+from .report import clocks, critical_path, places_in_log, resources_by_module, slowest, utilisation
 from .routing import RIPUP, StuckError, place_and_route
 from .stages import FAMILIES, arrange, pack, synthesise
 from .tools import ToolError, version
@@ -128,7 +128,7 @@ def _build(board, folder, config, design, seed, progress):
                 raise
             progress("place and route", str(error))
             continue
-        reached[attempt] = _slowest(json.loads((folder / "report.json").read_text()))
+        reached[attempt] = slowest(json.loads((folder / "report.json").read_text()))
         if reached[attempt] >= design.clock or attempt[1] != options:
             break
         progress("place and route", f"seed {attempt[0]}: {reached[attempt]:.2f} MHz of {design.clock:.2f}")
@@ -141,16 +141,12 @@ def _build(board, folder, config, design, seed, progress):
     if part.family == "ice40":
         # A logic cell holds a LUT and a flip-flop: only the netlist tells how many have one.
         used["ff"]["used"] = sum(module["ff"] for module in modules.values())
-    fmax = _slowest(report)
+    fmax = slowest(report)
     return {"board": board.name, "config": config.name, "macs": config.macs, "seed": seed,
             "clock_mhz": round(design.clock, 3), "fmax_mhz": fmax, "clocks": clocks(report),
             "timing_met": fmax >= design.clock, "peak_gops": round(2 * config.macs * fmax / 1000, 2), **used,
             "modules": modules, "critical_path": critical_path(report, modules),
             "bitstream": str(folder / family.bitstream)}
-
-
-def _slowest(report):
-    return min(clocks(report).values())
 
 
 def _raise_if_too_large(board, config, log):

@@ -1,9 +1,10 @@
 """What the tools' files say: use of the part, cells by module, clocks, critical path. Pure functions of the files."""
 
+import math
 import re
 from itertools import groupby
 
-__all__ = ["RESOURCES", "clocks", "critical_path", "places_in_log", "resources_by_module", "utilisation"]
+__all__ = ["RESOURCES", "clocks", "critical_path", "places_in_log", "resources_by_module", "slowest", "utilisation"]
 
 #: The kinds of resource that reports count.
 RESOURCES = ("lut", "ff", "dsp", "bram")
@@ -93,6 +94,11 @@ def _module(cell, modules):
 def clocks(report):
     """MHz that each clock reached after routing, by the name of its net."""
     return {name: round(clock["achieved"], 2) for name, clock in report["fmax"].items()}
+
+
+def slowest(report):
+    """MHz of the slowest clock; infinite if there is none."""
+    return min(clocks(report).values(), default=math.inf)
 
 
 def critical_path(report, modules):

@@ -1,12 +1,12 @@
 """Placing and routing by nextpnr, again and again where it does not come to an end."""
 
 import json
-import math
 import re
 import shutil
 import tempfile
 from pathlib import Path
 
+from .report import slowest
 from .stages import FAMILIES
 from .tools import ToolError, run
 
@@ -122,14 +122,14 @@ def _route(route, freq, clocks, placed, outputs, progress):
                     raise
                 problem = error
             else:
-                slowest = _slowest(json.loads(outputs[0].read_text()))
-                if slowest > reached:
-                    reached = slowest
+                fmax = slowest(json.loads(outputs[0].read_text()))
+                if fmax > reached:
+                    reached = fmax
                     for path in outputs:
                         shutil.copy(path, best)
-                if slowest >= min(clock, freq):
+                if fmax >= min(clock, freq):
                     break
-                problem = f"routed for {slowest:.2f} MHz only"
+                problem = f"routed for {fmax:.2f} MHz only"
             if progress and number < len(clocks) - 1:
                 progress(f"{problem}; routed again")
         for path in outputs:
@@ -140,8 +140,3 @@ def _retarget(netlist, freq):
     """Writes another clock into what nextpnr has placed: that of the file counts, not `--freq`."""
     text = netlist.read_text()
     netlist.write_text(re.sub(r'"target_freq": "[^"]*"', f'"target_freq": "{freq * 1e6}"', text, count=1))
-
-
-def _slowest(report):
-    """The slowest clock, in MHz; infinite if there is none."""
-    return min((clock["achieved"] for clock in report["fmax"].values()), default=math.inf)

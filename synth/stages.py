@@ -103,7 +103,7 @@ class Part:
 
 
 def synthesise(verilog, top, part, folder, *, rtlil="", options="", progress=None):
-    """Makes a netlist of Verilog.
+    """Makes a netlist of Verilog; registers behind memories become the memories' own where the family has such.
 
     Parameters
     ----------
