@@ -66,7 +66,8 @@ class Config:
     compact: bool = _doc(False, "the small and slow microarchitecture: one memory with one port for everything, one "
                                 "instruction at a time, outputs one by one; needs requantise_lanes 1, vector_taps 0, "
                                 "weight_fifo_tiles 1, queue_depth 1")
-    requantise_bits: int = _doc(2, "compact: bits of a multiplier that the requantisation takes a cycle")
+    requantise_bits: int = _doc(2, "compact: bits of a multiplier that the requantisation takes a cycle: 1, 2, 4, or "
+                                   "32 for a lane as other chips have them, which wants DSPs")
 
     def __post_init__(self):
         def need(condition, name, expected):
@@ -125,12 +126,17 @@ class Config:
             # So that instructions begin with a word of the memory, whatever the other sizes.
             need(self.unified_buffer_bytes % 16 == 0, "unified_buffer_bytes", "a multiple of 16 in a compact chip")
             need(self.weight_memory_rows % 4 == 0, "weight_memory_rows", "a multiple of 4 in a compact chip")
-            need(self.requantise_bits in (1, 2, 4), "requantise_bits", "1, 2 or 4")
+            need(self.requantise_bits in (1, 2, 4, 32), "requantise_bits", "1, 2, 4 or 32")
 
     @property
     def macs(self):
         """Multiply-accumulates a cycle."""
         return self.rows * self.cols
+
+    @property
+    def requantises_at_once(self):
+        """Whether a compact chip has whole multipliers for its requantisation."""
+        return self.requantise_bits == 32
 
     @property
     def tile_beats(self):

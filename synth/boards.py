@@ -78,7 +78,7 @@ _NANO_25F = _sized("nano", "ulx3s-25f", unified_buffer_bytes=16384, weight_memor
 
 # The chip that is not compact takes 92% of the flip-flops, of which distributed RAM blocks more, and is not placed.
 _NANO_GW2A = _sized("pico", "tang-nano-20k", rows=8, cols=8, weight_memory_rows=3072, unified_buffer_bytes=16384,
-                    instruction_depth=512, packet_bytes=512, requantise_bits=4, multiplier="dsp")
+                    instruction_depth=512, packet_bytes=512, requantise_bits=32, multiplier="dsp")
 
 # docs/decisions/0012 has the budget. What is to be a DSP says so; yosys would take them for other products as well.
 _EDGE_85F = _sized("edge", "ulx3s-85f", weight_path_rows=1, weight_memory_rows=12288, multiplier="winograd",
@@ -113,7 +113,7 @@ BOARDS = {board.name: board for board in (
     Board(name="tang-nano-9k", title="Sipeed Tang Nano 9K with a GW1NR-9", platform=TangNano9kPlatform,
           part=_gowin("GW1NR-LV9QN88PC6/I5", "GW1N-9C", "gw1n"), freq=51, loader="tangnano9k",
           config=_sized("pico", "tang-nano-9k", weight_memory_rows=2048, unified_buffer_bytes=8192,
-                        instruction_depth=512, multiplier="dsp")),
+                        instruction_depth=512, requantise_bits=32, multiplier="dsp")),
 )}
 
 

@@ -6,11 +6,11 @@ weights: those for the array wait until it takes the tile before them, which a l
 
 from types import SimpleNamespace
 
+from systolith.rtl.compact_activation import CompactActivationUnit
 from systolith.rtl.compact_counters import ROUND, TURN
 from systolith.rtl.compact_issue import CompactIssue
 from systolith.rtl.compact_matrix import CompactMatrixUnit
 from systolith.rtl.compact_memory import FETCH_SLOTS, MATRIX_SLOTS, PERIOD, READ_LATENCY, WEIGHT_SLOTS, WRITE_SLOTS
-from systolith.rtl.compact_requantise import CompactRequantise
 from systolith.rtl.isa import Destination, Opcode, Unit
 from systolith.rtl.serial_crc import SerialCrc
 from systolith.rtl.waits import units
@@ -141,7 +141,8 @@ class CompactModel:
         start = end = cycle + 1
         if outputs:
             first = _slot(cycle, WRITE_SLOTS) + 1
-            end = first + outputs * CompactRequantise.cycles(self._config.requantise_bits) - 1
+            end = (first + (outputs - 1) * CompactActivationUnit.spacing(self._config)
+                   + CompactActivationUnit.latency(self._config) - 1)
         self.activities["activation_active"].add(start, end + 1)
         self._end(Unit.ACTIVATION, end)
         return start

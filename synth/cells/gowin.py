@@ -1,4 +1,4 @@
-"""Multiplier of Gowin GW1N and GW2A: MULT9X9.
+"""Multipliers of Gowin GW1N and GW2A: MULT9X9 and MULT18X18.
 
 Source: Gowin UG287, DSP User Guide.
 """
@@ -7,24 +7,24 @@ from amaranth.hdl import ClockSignal, Const, Instance, Module, Signal
 
 __all__ = ["GowinCells"]
 
-_FACTOR, _PRODUCT = 9, 18
+#: By the width of a factor.
+_BLOCKS = {9: "MULT9X9", 18: "MULT18X18"}
 
 
 class GowinCells:
     """Cells of a Gowin FPGA."""
 
     def get_multiplier(self, multiplier):
-        """One MULT9X9 a product.
+        """One block a product, of the smallest kind.
 
         All its registers share a clock enable, so that a b that is held waits in flip-flops instead. Factors stand in
-        the upper bits. Wider products are left to yosys.
+        the upper bits.
         """
-        if multiplier.width > _FACTOR:
-            return None
+        factor = min(width for width in _BLOCKS if width >= multiplier.width)
         m = Module()
         for n in range(multiplier.products):
-            product = Signal(_PRODUCT, name=f"product{n}")
-            a, b = (Signal(_FACTOR, name=f"{name}{n}") for name in "ab")
+            product = Signal(2 * factor, name=f"product{n}")
+            a, b = (Signal(factor, name=f"{name}{n}") for name in "ab")
             m.d.comb += [a[-multiplier.width:].eq(multiplier.a[n]),
                          multiplier.product[n].eq(product[-2 * multiplier.width:])]
             upper = b[-multiplier.width:]
@@ -36,11 +36,11 @@ class GowinCells:
             else:
                 m.d.comb += upper.eq(multiplier.b[n])
             m.submodules[f"dsp{n}"] = Instance(
-                "MULT9X9",
+                _BLOCKS[factor],
                 p_AREG=Const(1, 1), p_BREG=Const(not multiplier.held, 1), p_PIPE_REG=Const(1, 1),
                 p_OUT_REG=Const(1, 1), p_ASIGN_REG=Const(0, 1), p_BSIGN_REG=Const(0, 1), p_SOA_REG=Const(0, 1),
                 p_MULT_RESET_MODE="SYNC",
-                i_A=a, i_B=b, i_SIA=Const(0, _FACTOR), i_SIB=Const(0, _FACTOR), i_ASIGN=Const(1), i_BSIGN=Const(1),
+                i_A=a, i_B=b, i_SIA=Const(0, factor), i_SIB=Const(0, factor), i_ASIGN=Const(1), i_BSIGN=Const(1),
                 i_ASEL=Const(0), i_BSEL=Const(0), i_CE=Const(1), i_CLK=ClockSignal(), i_RESET=Const(0),
                 o_DOUT=product)
         return m
