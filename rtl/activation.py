@@ -16,25 +16,32 @@ from .stream_register import StreamRegister
 
 __all__ = ["ActivationUnit"]
 
-#: Cycles from a beat in the sequencing of a row to its values at the lanes: the check's, the accumulators', two
-#: registers behind these, as they are memories all over the chip, and one behind the choice of the beat.
-FETCH_LATENCY = 5
+#: Cycles from a beat in the sequencing of a row to its values at the lanes, but for those of the accumulators: the
+#: check's, two registers behind the accumulators, as they are memories all over the chip, and one behind the choice of
+#: the beat.
+FETCH_LATENCY = 4
 #: Cycles from there to its results.
 LANE_LATENCY = RequantiseLane.LATENCY + FunctionTable.LATENCY
 
 
 class ActivationUnit(wiring.Component):
-    """Requantises an accumulator row in `beats` cycles and writes it in one.
+    """Requantises an accumulator row in `beats` cycles and writes it in one; a row every `pace` cycles.
 
     Rows before one that is out of range are written before the fault. The accumulators are checked first.
 
     Parameters
     ----------
     config : Config
+    acc_latency : int, cycles
+        From an address of `acc_read`, which then stays for `pace` cycles, to its data.
+    pace : int, cycles, optional
+        At least `beats`, which it is by default.
 
     Members
     -------
     unit : Out(UnitPort())
+    begin : In(1)
+        An instruction may be taken in this cycle, if it is an Activate; always, unless connected.
     acc_read : Out(MemoryRead(14, 32 * cols))
         Column c in bits 32*c.
     load : In(LoadBus(config))
@@ -43,32 +50,37 @@ class ActivationUnit(wiring.Component):
 
     Latency
     -------
-    The first row begins 2 cycles after the issue of its instruction and one follows each `beats` cycles, across
-    instructions (one without rows takes as long as a row). Its accumulators are read a cycle after that, and it is
-    written `write_latency(config)` cycles after that beginning, the last one together with `retire`.
+    An instruction is taken a cycle after its issue, or when it may. The first row begins a cycle after that, and one
+    follows every `pace` cycles, across instructions (one without rows takes as long as a row). Its accumulators are
+    read a cycle after that, and it is written `write_latency(config, acc_latency)` cycles after that beginning, the
+    last one together with `retire`.
     """
 
     @staticmethod
-    def write_latency(config):
+    def write_latency(config, acc_latency=1):
         """Cycles from the first beat of an accumulator row to its write."""
-        return FETCH_LATENCY + LANE_LATENCY + config.beats
+        return FETCH_LATENCY + acc_latency + LANE_LATENCY + config.beats
 
-    def __init__(self, config):
+    def __init__(self, config, acc_latency=1, pace=None):
         self._config = config
-        super().__init__({"unit": Out(UnitPort()), "acc_read": Out(MemoryRead(14, 32 * config.cols)),
+        self._pace = pace or config.beats
+        self._fetch_latency = FETCH_LATENCY + acc_latency
+        self._write_latency = self.write_latency(config, acc_latency)
+        super().__init__({"unit": Out(UnitPort()), "begin": In(1, init=1),
+                          "acc_read": Out(MemoryRead(14, 32 * config.cols)),
                           "load": In(LoadBus(config)), "buffer": Out(BufferWrite(config.cols))})
 
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        write_latency = self.write_latency(config)
+        write_latency, pace = self._write_latency, self._pace
         settings = {r.name: Signal(signed(r.width) if r.signed else r.width, name=r.name)
                     for r in CONFIG[Unit.ACTIVATION]}
 
         # The running instruction; `row` has a bit more than an address, so that it can leave the accumulators.
         busy, empty, table, stopped = (Signal(name=name) for name in ("busy", "empty", "table", "stopped"))
         slot, columns = Signal(3, reset_less=True), Signal(range(config.cols + 1), reset_less=True)
-        beat = Signal(range(config.beats))
+        beat = Signal(range(pace))
         x_left, x_count, y_left = (
             Signal(14, name=name, reset_less=True) for name in ("x_left", "x_count", "y_left"))
         address, line, limit = (
@@ -90,9 +102,9 @@ class ActivationUnit(wiring.Component):
             fails.eq(begins & (beyond_row | beyond_address)),
             self.acc_read.en.eq(read),
             self.acc_read.address.eq(delayed(m, row, 1)),
-            before_end.eq(busy & (beat == config.beats - 2)),
+            before_end.eq(busy & (beat == pace - 2)),
             last_beat.eq(ends & ~stopped),
-            finishes.eq(last & ~stopped & (~fails if config.beats == 2 else 1)),
+            finishes.eq(last & ~stopped & (~fails if pace == 2 else 1)),
         ]
         m.d.sync += [ends.eq(before_end), last_x.eq(x_left == 1),
                      last.eq(before_end & (empty | ((x_left == 1) & (y_left == 1))))]
@@ -122,7 +134,7 @@ class ActivationUnit(wiring.Component):
                 field(waiting.arriving.payload.word, Opcode.ACTIVATE, "opcode") == Opcode.ACTIVATE)
         new, setting = ({f.name: field(word, opcode, f.name) for f in TABLE[opcode].fields}
                         for opcode in (Opcode.ACTIVATE, Opcode.SET_CONFIGURATION))
-        m.d.comb += issue.ready.eq(~busy | finishes)
+        m.d.comb += issue.ready.eq((~busy | finishes) & (self.begin | ~activates))
         with m.If(issue.valid & issue.ready), m.If(activates):
             m.d.sync += [
                 busy.eq(1), empty.eq((new["x_count"] == 0) | (new["y_count"] == 0)), table.eq(new["table"]),
@@ -149,7 +161,7 @@ class ActivationUnit(wiring.Component):
 
         # Beside the data, to the cycle of the row's write.
         writes, failures = Signal(write_latency - 1), Signal(write_latency - 1)
-        retires = Signal(write_latency - (config.beats - 1))
+        retires = Signal(write_latency - (pace - 1))
         m.d.sync += [writes.eq(Cat(read, writes)), failures.eq(Cat(fails, failures)),
                      retires.eq(Cat(finishes, retires))]
         target = place(m, "target_line", DelayMemory(len(address) + len(columns), write_latency), platform)
@@ -168,17 +180,17 @@ class ActivationUnit(wiring.Component):
         config = self._config
         row = Signal(32 * config.cols, reset_less=True)
         fetched = delayed(m, self.acc_read.data, 1)
-        with m.If(delayed(m, read, FETCH_LATENCY - 3)):
+        with m.If(delayed(m, read, self._fetch_latency - 3)):
             m.d.sync += row.eq(fetched)
-        width, now = 32 * config.requantise_lanes, delayed(m, beat, FETCH_LATENCY - 1)
+        width, now = 32 * config.requantise_lanes, delayed(m, beat, self._fetch_latency - 1)
         # `word_select` elaborates in the square of the row's width, which is wide where there are two beats (v1: 3 s).
         values = delayed(m, Mux(now, row[width:], row[:width]) if config.beats == 2 else row.word_select(now, width), 1)
 
         m.submodules.parameters = parameters = ParameterStore(config, Destination.ACTIVATION, config.requantise_lanes)
         wiring.connect(m, wiring.flipped(self.load), parameters.load)
-        ahead = FETCH_LATENCY - ParameterStore.LATENCY
+        ahead = self._fetch_latency - ParameterStore.LATENCY
         m.d.comb += [parameters.slot.eq(delayed(m, slot, ahead)), parameters.beat.eq(delayed(m, beat, ahead))]
-        clamp = {name: delayed(m, settings[name], FETCH_LATENCY) for name in ("zero_point", "minimum", "maximum")}
+        clamp = {name: delayed(m, settings[name], self._fetch_latency) for name in ("zero_point", "minimum", "maximum")}
         results = []
         for i in range(config.requantise_lanes):
             lane = place(m, f"lane{i}", RequantiseLane(config.requantise_dsps), platform,
@@ -190,7 +202,7 @@ class ActivationUnit(wiring.Component):
         m.d.sync += stores.eq(self.load.valid & (self.load.destination == Destination.TABLE)
                               & (self.load.index < table_rows(config.cols)))
         tables = place(m, "tables", FunctionTables(config.cols, config.requantise_lanes), platform,
-                       entries=Cat(results), use=delayed(m, table, FETCH_LATENCY + RequantiseLane.LATENCY),
+                       entries=Cat(results), use=delayed(m, table, self._fetch_latency + RequantiseLane.LATENCY),
                        write_en=stores, write_index=delayed(m, self.load.index, 1),
                        write_data=delayed(m, self.load.data, 1))
         return tables.results

@@ -8,6 +8,7 @@ from .config import ADDRESS_BITS
 from .delay import delayed
 from .interfaces import BUFFER_READ_LATENCY, BufferRead, BufferWrite, MemoryWrite
 from .one_hot import one_hot
+from .rotate import rotate
 from .stamp import place
 
 __all__ = ["BufferBank", "UnifiedBuffer"]
@@ -150,8 +151,8 @@ class UnifiedBuffer(wiring.Component):
         bytes_, enables = (Signal(width * len(ports), name=name, reset_less=True)
                            for name, width in (("bytes", 8), ("enables", 1)))
         m.d.sync += [bytes_.eq(lanes), enables.eq(chosen.enables)]
-        bytes_ = delayed(m, _rotate(m, bytes_, offset, -8), 1)
-        enables = delayed(m, _rotate(m, enables, offset, -1), 1)
+        bytes_ = delayed(m, rotate(m, bytes_, offset, -8), 1)
+        enables = delayed(m, rotate(m, enables, offset, -1), 1)
         self._address(m, ports, address)
         for b, port in enumerate(ports):
             m.d.comb += [port.en.eq(enables[b]), port.data.eq(bytes_.word_select(b, 8))]
@@ -166,8 +167,8 @@ class UnifiedBuffer(wiring.Component):
         # them and the units; and one behind it.
         fine = self._offset_bits // 2
         offset = delayed(m, address[:self._offset_bits], 4)
-        coarse = delayed(m, _rotate(m, delayed(m, fetched, 1), offset[fine:], 8 << fine), 1)
-        m.d.comb += result.eq(delayed(m, _rotate(m, coarse, delayed(m, offset[:fine], 1), 8), 1))
+        coarse = delayed(m, rotate(m, delayed(m, fetched, 1), offset[fine:], 8 << fine), 1)
+        m.d.comb += result.eq(delayed(m, rotate(m, coarse, delayed(m, offset[:fine], 1), 8), 1))
 
     def _address(self, m, ports, address):
         """The rows of an access, two cycles later: in banks below the one where it starts it goes on in the next row.
@@ -183,12 +184,3 @@ class UnifiedBuffer(wiring.Component):
     @property
     def _offset_bits(self):
         return (self._config.banks - 1).bit_length()
-
-
-def _rotate(m, value, amount, step):
-    """`value` rotated right (if `step` is negative: left) by `amount` times `step` bits; a level of muxes a bit."""
-    for k, bit in enumerate(amount):
-        level = Signal.like(value, name=f"rotated{k}")
-        m.d.comb += level.eq(Mux(bit, value.rotate_right(step << k), value))
-        value = level
-    return value

@@ -4,7 +4,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .interfaces import MemoryWrite
+from .interfaces import BufferWrite
+from .rotate import rotate
 from .stamp import place
 
 __all__ = ["FETCH_SLOTS", "MATRIX_SLOTS", "PERIOD", "READ_LATENCY", "WEIGHT_SLOTS", "WRITE_SLOTS", "CompactBank",
@@ -52,7 +53,7 @@ class CompactBank(wiring.Component):
     -------
     address : In(range(depth))
     write : In(2)
-        Bytes to write; if none, the word is read.
+        Which of its bytes is written; if none, the word is read.
     write_data : In(8), read_data : Out(16)
         What is read follows by one cycle.
     """
@@ -100,8 +101,8 @@ class CompactMemory(wiring.Component):
         An aligned part of an instruction: address in units of 2 * banks bytes.
     write_slot : Out(1)
         The next member may be enabled.
-    write : In(MemoryWrite(address_bits, 8))
-        A byte of the buffer.
+    write : In(BufferWrite(cols if requantises_rows else 1))
+        Bytes of the buffer.
     host_write : In(stream of address and byte), host_read : In(stream of addresses)
         Addresses are those of the whole memory.
     host_data : Out(stream of 8 * cols bits)
@@ -120,7 +121,7 @@ class CompactMemory(wiring.Component):
             "matrix": In(TimedRead(config.address_bits, 8 * config.rows)),
             "weights": In(TimedRead((config.weight_memory_rows - 1).bit_length(), 8 * config.cols)),
             "fetch": In(TimedRead(bits - (2 * config.banks - 1).bit_length(), 16 * config.banks)),
-            "write_slot": Out(1), "write": In(MemoryWrite(config.address_bits, 8)),
+            "write_slot": Out(1), "write": In(BufferWrite(config.cols if config.requantises_rows else 1)),
             "host_write": In(stream.Signature(data.StructLayout({"address": bits, "data": 8}))),
             "host_read": In(stream.Signature(unsigned(bits))),
             "host_data": Out(stream.Signature(unsigned(8 * config.cols))),
@@ -139,9 +140,10 @@ class CompactMemory(wiring.Component):
             self.write_slot.eq(in_slot(phase, WRITE_SLOTS)), self.fetch.slot.eq(in_slot(phase, FETCH_SLOTS)),
         ]
 
+        lanes = len(self.write.data) // 8
         # Whose turn it is. The address of a unit is chosen by the cycle's number alone: `en` comes late.
         address, value, writes = (Signal(width, name=name, reset_less=True) for name, width in (
-            ("address", config.memory_bits), ("value", 8), ("writes", 1)))
+            ("address", config.memory_bits), ("value", len(self.write.data)), ("writes", lanes)))
         own, taken, asked = Signal(config.memory_bits), Signal(), Signal(READ_LATENCY)
         m.d.comb += taken.eq(self.matrix.en | self.weights.en | self.fetch.en | self.write.en)
         with m.If(self.matrix.slot):
@@ -156,8 +158,10 @@ class CompactMemory(wiring.Component):
             address.eq(Mux(taken, own, Mux(self.host_write.valid, self.host_write.payload.address,
                                            self.host_read.payload))),
             value.eq(Mux(self.write.en, self.write.data, self.host_write.payload.data)),
-            writes.eq(self.write.en | self.host_write.valid & ~taken),
+            writes.eq(Cat(self.write.en & (i < self.write.count) for i in range(lanes))),
         ]
+        with m.If(self.host_write.valid & ~taken):
+            m.d.sync += writes.eq(1)
         m.d.comb += [
             self.host_write.ready.eq(~taken),
             self.host_read.ready.eq(~taken & ~self.host_write.valid & ~asked.any() & ~self.host_data.valid),
@@ -169,12 +173,16 @@ class CompactMemory(wiring.Component):
         m.d.comb += [row.eq(address[offset_bits:]), following.eq(row + 1)]
         depth = -(-config.memory_bytes // (2 * count))
         banks = [place(m, f"bank{b}", CompactBank(depth), platform) for b in range(count)]
+        values, written = value.replicate(count // lanes), Cat(writes & (offset == b) for b in range(count))
+        if lanes > 1:
+            values, written = rotate(m, value, offset, -8), rotate(m, writes, offset, -1)
         bytes_ = []
         for b, bank in enumerate(banks):
             own, odd = Signal.like(row, name=f"row{b}"), Signal(name=f"odd{b}")
+            half = own[0] if lanes > 1 else row[0]  # one byte is written where the access starts
             m.d.comb += [
-                own.eq(Mux(b < offset, following, row)), bank.address.eq(own[1:]), bank.write_data.eq(value),
-                bank.write.eq(Mux(writes & (offset == b), Cat(~row[0], row[0]), 0)),
+                own.eq(Mux(b < offset, following, row)), bank.address.eq(own[1:]),
+                bank.write_data.eq(values.word_select(b, 8)), bank.write.eq(Mux(written[b], Cat(~half, half), 0)),
             ]
             m.d.sync += odd.eq(own[0])
             bytes_.append(Mux(odd, bank.read_data[8:], bank.read_data[:8]))
@@ -183,10 +191,7 @@ class CompactMemory(wiring.Component):
         m.d.sync += turn.eq(offset)
         aligned = Signal(8 * count)
         m.d.comb += aligned.eq(Cat(bytes_))
-        for k, bit in enumerate(turn):
-            rotated = Signal.like(aligned, name=f"rotated{k}")
-            m.d.comb += rotated.eq(Mux(bit, aligned.rotate_right(8 << k), aligned))
-            aligned = rotated
+        aligned = rotate(m, aligned, turn, 8)
         m.d.comb += [
             self.matrix.data.eq(aligned), self.weights.data.eq(aligned),
             self.fetch.data.eq(Cat(bank.read_data[half:half + 8] for half in (0, 8) for bank in banks)),

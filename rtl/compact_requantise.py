@@ -28,15 +28,13 @@ class CompactRequantise(wiring.Component):
     zero_point, minimum, maximum : In(signed(8))
         Stable in the last cycles.
     result : Out(signed(8))
-        In the last two of a value's cycles.
+        From `result_cycle` on, until the next result.
 
     Latency
     -------
     `cycles(bits)` cycles a value.
     """
 
-    #: Rows of the parameter set that it takes at once.
-    ROWS = 1
     #: Cycles before the first multiplication, after it, after the second, and after the third.
     _LOAD, _RELOAD, _ROUND, _CLAMP = 7, 4, 1, 4
 
@@ -44,6 +42,11 @@ class CompactRequantise(wiring.Component):
     def cycles(cls, bits):
         """Cycles a value."""
         return cls._LOAD + cls._RELOAD + cls._ROUND + cls._CLAMP + 3 * (32 // bits)
+
+    @classmethod
+    def result_cycle(cls, bits):
+        """Number of the first cycle in which `result` is there."""
+        return cls.cycles(bits) - 2
 
     def __init__(self, bits):
         self._bits = bits

@@ -8,6 +8,7 @@ from .compact_activation import CompactActivationUnit
 from .compact_counters import CompactCounters
 from .compact_matrix import CompactMatrixUnit
 from .compact_memory import CompactMemory
+from .compact_row_activation import CompactRowActivation
 from .compact_sequencer import CompactSequencer
 from .compact_weights import CompactWeightUnit
 from .host_port import HostPort
@@ -42,7 +43,7 @@ class CompactTpu(wiring.Component):
         m.submodules.counters = counters = CompactCounters(config)
         m.submodules.memory = memory = CompactMemory(config)
         weights, matrix = CompactWeightUnit(config), CompactMatrixUnit(config)
-        activation = CompactActivationUnit(config)
+        activation = (CompactRowActivation if config.requantises_rows else CompactActivationUnit)(config)
         m.submodules.weights = ResetInserter(sequencer.clear)(weights)
         m.submodules.matrix = ResetInserter(sequencer.clear)(matrix)
         m.submodules.activation = ResetInserter(sequencer.clear)(activation)

@@ -67,7 +67,7 @@ class Config:
                                 "instruction at a time, outputs one by one; needs requantise_lanes 1, vector_taps 0, "
                                 "weight_fifo_tiles 1, queue_depth 1")
     requantise_bits: int = _doc(2, "compact: bits of a multiplier that the requantisation takes a cycle: 1, 2, 4, or "
-                                   "32 for a lane as other chips have them, which wants DSPs")
+                                   "32 for the activation unit of other chips, which wants DSPs")
 
     def __post_init__(self):
         def need(condition, name, expected):
@@ -134,9 +134,9 @@ class Config:
         return self.rows * self.cols
 
     @property
-    def requantises_at_once(self):
-        """Whether a compact chip has whole multipliers for its requantisation."""
-        return self.requantise_bits == 32
+    def requantises_rows(self):
+        """Whether a compact chip requantises rows of accumulators, not one output at a time."""
+        return self.compact and self.requantise_bits == 32
 
     @property
     def tile_beats(self):

@@ -8,7 +8,6 @@ import pytest
 from amaranth.sim import Simulator
 from systolith.rtl import packets
 from systolith.rtl.assembly import assemble
-from systolith.rtl.compact_lane import CompactLane
 from systolith.rtl.compact_requantise import CompactRequantise
 from systolith.rtl.config import Config, ConfigError
 from systolith.rtl.isa import Fault
@@ -26,8 +25,8 @@ CONFIGS = {
     "4x4": SMALL,
     "3x4": Config(**SMALL.as_dict() | {"rows": 3, "requantise_bits": 2, "multiplier": "dsp"}),
     "5x8": Config(**SMALL.as_dict() | {"rows": 5, "cols": 8, "requantise_bits": 1, "weight_memory_rows": 128}),
-    "4x4 at once": Config(**SMALL.as_dict() | {"requantise_bits": 32}),
-    "8x8 at once": Config(**SMALL.as_dict() | {"rows": 8, "cols": 8, "requantise_bits": 32, "parameter_slots": 4,
+    "3x4 by rows": Config(**SMALL.as_dict() | {"rows": 3, "requantise_bits": 32}),
+    "8x8 by rows": Config(**SMALL.as_dict() | {"rows": 8, "cols": 8, "requantise_bits": 32, "parameter_slots": 4,
                                                "weight_memory_rows": 128, "multiplier": "dsp"}),
 }
 
@@ -111,71 +110,60 @@ def test_the_cycle_model_refuses_a_program_that_never_halts():
 
 
 def test_rows_before_one_that_is_out_of_range_are_written():
-    """All values that are under way in a lane of whole multipliers, too."""
-    config = CONFIGS["4x4 at once"]
+    """Those that are still under way, too."""
+    config = CONFIGS["8x8 by rows"]
     text = ("Read_Weights destination=activation address=0 count=9\n"
             "Set_Configuration unit=activation zero_point=7\n"
             "Set_Configuration unit=activation maximum=127\n"
             "Set_Configuration unit=activation minimum=-128\n"
-            "Set_Configuration unit=activation x_stride=4\n"
-            "Activate ub_address=501 x_count=4 y_count=1 columns=4 wait0=weight:1\nHalt")
+            "Set_Configuration unit=activation x_stride=8\n"
+            "Activate ub_address=493 x_count=4 y_count=1 columns=8 wait0=weight:1\nHalt")
 
     async def testbench(chip):
-        await chip.write(Space.UNIFIED_BUFFER, 496, bytes(16))
-        await chip.write(Space.WEIGHTS, 0, bytes(256 * 4))
+        await chip.write(Space.UNIFIED_BUFFER, 488, bytes(24))
+        await chip.write(Space.WEIGHTS, 0, bytes(128 * 8))
         await chip.write(Space.INSTRUCTIONS, 0, assemble(text))
         status = await run(chip)
         assert (status["state"], status["fault"]) == (State.FAULTED, Fault.UNIFIED_BUFFER_RANGE)
-        assert await chip.read(Space.UNIFIED_BUFFER, 496, 16) == bytes(5) + 8 * b"\7" + bytes(3)
+        assert await chip.read(Space.UNIFIED_BUFFER, 488, 24) == bytes(5) + 16 * b"\7" + bytes(3)
 
     simulate(testbench, config)
 
 
-@pytest.mark.parametrize("make, spacing, latency", [
-    *((lambda bits=bits: CompactRequantise(bits), *2 * [CompactRequantise.cycles(bits)]) for bits in (1, 2, 4)),
-    (lambda: CompactLane(2), CompactLane.SPACING, CompactLane.LATENCY)], ids=["1", "2", "4", "at once"])
-def test_requantises_as_tflite_does(make, spacing, latency):
-    """Values come as soon as they may. Only what belongs to one of them changes from one to the next."""
-    rng, dut = random.Random(latency), make()
-    clamp = {"zero_point": -5, "minimum": -100, "maximum": 90}
-    values, expected = [], []
-    for number in range(60):
-        total, bias = rng.getrandbits(32) - (1 << 31) >> rng.randrange(32), rng.getrandbits(32) - (1 << 31) >> 12
-        multiplier, shift = rng.randrange(1 << 30, 1 << 31), rng.randrange(-31, 31)
-        if number % 2:
-            shift = rng.randrange(-16, 1)
-        values.append((total, struct.pack("<iib", bias, multiplier, shift)))
-        scaled = int(requantise(np.array([total + bias]), np.array([multiplier]), np.array([shift]))[0])
-        expected.append(min(max(scaled + clamp["zero_point"], clamp["minimum"]), clamp["maximum"]))
-    results = []
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_requantises_as_tflite_does(bits):
+    rng = random.Random(bits)
+    dut = CompactRequantise(bits)
 
     async def testbench(context):
-        for name, value in clamp.items():
-            context.set(getattr(dut, name), value)
-        for cycle in range(len(values) * spacing + latency - spacing):
-            number, since = divmod(cycle, spacing)
-            total, parameters = values[min(number, len(values) - 1)]
-            context.set(dut.start, since == 0 and number < len(values))
-            context.set(dut.sum, total)
-            context.set(dut.sum_valid, since in (1, 2))
-            first = dut.ROWS * context.get(dut.plane)
-            await context.tick()
-            wanted = parameters[first:first + dut.ROWS]
-            context.set(dut.byte, int.from_bytes(wanted, "little"))
-            # In the last two cycles of a value.
-            if cycle + 1 >= latency - 2 and (cycle + 1 - latency) % spacing in (spacing - 2, spacing - 1):
-                results.append(context.get(dut.result))
+        context.set(dut.sum_valid, 1)
+        for number in range(60):
+            total, bias = rng.getrandbits(32) - (1 << 31) >> rng.randrange(32), rng.getrandbits(32) - (1 << 31) >> 12
+            multiplier, shift = rng.randrange(1 << 30, 1 << 31), rng.randrange(-31, 31)
+            if number % 2:
+                shift = rng.randrange(-16, 1)
+            zero_point, low, high = rng.randrange(-128, 128), *sorted((rng.randrange(-128, 128), 127))
+            parameters = struct.pack("<iib", bias, multiplier, shift)
+            for name, value in (("sum", total), ("zero_point", zero_point), ("minimum", low), ("maximum", high)):
+                context.set(getattr(dut, name), value)
+            for cycle in range(CompactRequantise.cycles(bits)):
+                context.set(dut.start, cycle == 0)
+                plane = context.get(dut.plane)
+                await context.tick()
+                context.set(dut.byte, parameters[plane] if plane < len(parameters) else 0)
+            scaled = int(requantise(np.array([total + bias]), np.array([multiplier]), np.array([shift]))[0])
+            assert context.get(dut.result) == min(max(scaled + zero_point, low), high)
 
     simulator = Simulator(dut)
     simulator.add_clock(1e-8)
     simulator.add_testbench(testbench)
     simulator.run()
-    assert results == [result for result in expected for _ in range(2)]
 
 
 @pytest.mark.parametrize("change, message", [
     ({"cols": 16}, "cols must be 4 or 8"), ({"rows": 5}, "rows must be at most cols"),
-    ({"queue_depth": 2}, "queue_depth must be 1"), ({"requantise_bits": 8}, "requantise_bits must be 1, 2, 4 or 32")])
+    ({"queue_depth": 2}, "queue_depth must be 1"),
+    ({"requantise_bits": 8}, "requantise_bits must be 1, 2, 4 or 32")])
 def test_what_a_compact_chip_cannot_be(change, message):
     with pytest.raises(ConfigError, match=message):
         Config(**SMALL.as_dict() | change)

@@ -6,11 +6,12 @@ weights: those for the array wait until it takes the tile before them, which a l
 
 from types import SimpleNamespace
 
-from systolith.rtl.compact_activation import CompactActivationUnit
 from systolith.rtl.compact_counters import ROUND, TURN
 from systolith.rtl.compact_issue import CompactIssue
 from systolith.rtl.compact_matrix import CompactMatrixUnit
 from systolith.rtl.compact_memory import FETCH_SLOTS, MATRIX_SLOTS, PERIOD, READ_LATENCY, WEIGHT_SLOTS, WRITE_SLOTS
+from systolith.rtl.compact_requantise import CompactRequantise
+from systolith.rtl.compact_row_activation import CompactRowActivation
 from systolith.rtl.isa import Destination, Opcode, Unit
 from systolith.rtl.serial_crc import SerialCrc
 from systolith.rtl.waits import units
@@ -137,12 +138,15 @@ class CompactModel:
 
     def _activation(self, instruction, cycle):
         x_count, y_count, columns, _ = instruction.operands
-        outputs = x_count * y_count * columns
-        start = end = cycle + 1
-        if outputs:
-            first = _slot(cycle, WRITE_SLOTS) + 1
-            end = (first + (outputs - 1) * CompactActivationUnit.spacing(self._config)
-                   + CompactActivationUnit.latency(self._config) - 1)
+        rows = x_count * y_count
+        if self._config.requantises_rows:
+            start = _slot(cycle + 1, CompactRowActivation.begin_slots(self._config)) + 1
+            end = start + (max(rows, 1) - 1) * PERIOD + CompactRowActivation.write_latency(self._config)
+        else:
+            start = end = cycle + 1
+            if rows:
+                first = _slot(cycle, WRITE_SLOTS) + 1
+                end = first + rows * columns * CompactRequantise.cycles(self._config.requantise_bits) - 1
         self.activities["activation_active"].add(start, end + 1)
         self._end(Unit.ACTIVATION, end)
         return start
