@@ -40,8 +40,8 @@ class ActivationUnit(wiring.Component):
     Members
     -------
     unit : Out(UnitPort())
-    begin : In(1)
-        An instruction may be taken in this cycle, if it is an Activate; always, unless connected.
+    begin : In(1), only if there is a `pace`
+        An Activate may be taken in this cycle; without the port, always.
     acc_read : Out(MemoryRead(14, 32 * cols))
         Column c in bits 32*c.
     load : In(LoadBus(config))
@@ -66,9 +66,9 @@ class ActivationUnit(wiring.Component):
         self._pace = pace or config.beats
         self._fetch_latency = FETCH_LATENCY + acc_latency
         self._write_latency = self.write_latency(config, acc_latency)
-        super().__init__({"unit": Out(UnitPort()), "begin": In(1, init=1),
-                          "acc_read": Out(MemoryRead(14, 32 * config.cols)),
-                          "load": In(LoadBus(config)), "buffer": Out(BufferWrite(config.cols))})
+        super().__init__({"unit": Out(UnitPort()), "acc_read": Out(MemoryRead(14, 32 * config.cols)),
+                          "load": In(LoadBus(config)), "buffer": Out(BufferWrite(config.cols))}
+                         | ({"begin": In(1)} if pace else {}))
 
     def elaborate(self, platform):
         m = Module()
@@ -134,7 +134,8 @@ class ActivationUnit(wiring.Component):
                 field(waiting.arriving.payload.word, Opcode.ACTIVATE, "opcode") == Opcode.ACTIVATE)
         new, setting = ({f.name: field(word, opcode, f.name) for f in TABLE[opcode].fields}
                         for opcode in (Opcode.ACTIVATE, Opcode.SET_CONFIGURATION))
-        m.d.comb += issue.ready.eq((~busy | finishes) & (self.begin | ~activates))
+        free = ~busy | finishes
+        m.d.comb += issue.ready.eq(free & (self.begin | ~activates) if "begin" in self.signature.members else free)
         with m.If(issue.valid & issue.ready), m.If(activates):
             m.d.sync += [
                 busy.eq(1), empty.eq((new["x_count"] == 0) | (new["y_count"] == 0)), table.eq(new["table"]),
