@@ -4,7 +4,6 @@ from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from .config import ADDRESS_BITS
 from .delay import DelayMemory, delayed
 from .function_table import FunctionTable, FunctionTables, table_rows
 from .interfaces import BufferWrite, IssueLayout, LoadBus, MemoryRead, UnitPort, field
@@ -74,7 +73,7 @@ class ActivationUnit(wiring.Component):
         m = Module()
         config = self._config
         write_latency, pace = self._write_latency, self._pace
-        settings = {r.name: Signal(signed(r.width) if r.signed else r.width, name=r.name)
+        settings = {r.name: Signal(signed(r.width) if r.signed else min(r.width, config.address_bits), name=r.name)
                     for r in CONFIG[Unit.ACTIVATION]}
 
         # The running instruction; `row` has a bit more than an address, so that it can leave the accumulators.
@@ -84,7 +83,7 @@ class ActivationUnit(wiring.Component):
         x_left, x_count, y_left = (
             Signal(14, name=name, reset_less=True) for name in ("x_left", "x_count", "y_left"))
         address, line, limit = (
-            Signal(ADDRESS_BITS, name=name, reset_less=True) for name in ("address", "line", "limit"))
+            Signal(config.address_bits, name=name, reset_less=True) for name in ("address", "line", "limit"))
         row = Signal(15, reset_less=True)
 
         # The first beat of a row has it checked, and a cycle later it is read. What its last beat does is known a cycle
@@ -110,7 +109,7 @@ class ActivationUnit(wiring.Component):
                      last.eq(before_end & (empty | ((x_left == 1) & (y_left == 1))))]
         with m.If(busy & ~stopped):
             m.d.sync += beat.eq(beat + 1)
-        next_line = Signal(ADDRESS_BITS)
+        next_line = Signal(config.address_bits)
         m.d.comb += next_line.eq(line + settings["y_stride"])
         with m.If(last_beat):
             m.d.sync += [beat.eq(0), row.eq(row + 1), busy.eq(~finishes)]
@@ -167,7 +166,8 @@ class ActivationUnit(wiring.Component):
                      retires.eq(Cat(finishes, retires))]
         target = place(m, "target_line", DelayMemory(len(address) + len(columns), write_latency), platform)
         m.d.comb += [
-            target.d.eq(Cat(address, columns)), Cat(self.buffer.address, self.buffer.count).eq(target.q),
+            target.d.eq(Cat(address, columns)),
+            Cat(self.buffer.address[:config.address_bits], self.buffer.count).eq(target.q),
             self.buffer.en.eq(writes[-1]),
             self.buffer.data.eq(collected),
             self.unit.retire.eq(retires[-1]),

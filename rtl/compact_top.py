@@ -78,6 +78,11 @@ class CompactTpu(wiring.Component):
             host.stopped.eq(counters.ends_round & (settling == 1)),
             host.status.state.eq(Mux(starting | sequencer.stopped | (settling != 0), State.RUNNING, sequencer.state)),
         ]
+        # While the matrix unit runs, it does not wait for an instruction. What does wait is no Tag or Halt, so that a
+        # cycle later is soon enough for the counters.
+        blocked_by = Signal.like(sequencer.blocked_by)
+        m.d.sync += blocked_by.eq(Mux(sequencer.blocked[units(config).index(Unit.MATRIX)] & matrix.unit.issue.ready,
+                                      sequencer.blocked_by, 0))
         m.d.comb += [
             memory.host_write.valid.eq(host.host_write.valid), host.host_write.ready.eq(memory.host_write.ready),
             memory.host_write.payload.address.eq(host.host_write.payload.address),
@@ -103,10 +108,7 @@ class CompactTpu(wiring.Component):
             counters.useful_macs.eq(matrix.useful_macs),
             counters.weight_stall.eq(matrix.weight_stall),
             counters.weight_shift.eq(matrix.weight_shift),
-            # While the matrix unit runs, it does not wait for an instruction.
-            counters.matrix_blocked_by.eq(Mux(
-                sequencer.blocked[units(config).index(Unit.MATRIX)] & matrix.unit.issue.ready,
-                sequencer.blocked_by, 0)),
+            counters.matrix_blocked_by.eq(blocked_by),
             counters.activation_active.eq(activation.unit.active),
             counters.snapshot.eq(sequencer.snapshot),
             counters.tag.eq(sequencer.tag),

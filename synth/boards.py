@@ -113,7 +113,7 @@ BOARDS = {board.name: board for board in (
     Board(name="tang-nano-9k", title="Sipeed Tang Nano 9K with a GW1NR-9", platform=TangNano9kPlatform,
           part=_gowin("GW1NR-LV9QN88PC6/I5", "GW1N-9C", "gw1n"), freq=51, loader="tangnano9k",
           config=_sized("pico", "tang-nano-9k", weight_memory_rows=2048, unified_buffer_bytes=8192,
-                        instruction_depth=512, requantise_bits=32, multiplier="dsp")),
+                        instruction_depth=512, requantise_bits=4, multiplier="dsp")),
 )}
 
 
