@@ -21,7 +21,7 @@ def vendor_models(family):
     return {
         "ecp5": [_OURS / "mult18x18d.v", _OURS / "ecp5_lut.v", share / "lattice" / "ccu2c_sim.vh"],
         "ice40": [_OURS / "ice40_options.v", share / "ice40" / "cells_sim.v"],
-        "gowin": [_OURS / "mult9x9.v"],
+        "gowin": [_OURS / "mult9x9.v", _OURS / "mult18x18.v"],
     }[family]
 
 
