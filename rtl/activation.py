@@ -63,6 +63,7 @@ class ActivationUnit(wiring.Component):
     def __init__(self, config, acc_latency=1, pace=None):
         self._config = config
         self._pace = pace or config.beats
+        assert self._pace >= config.beats
         self._fetch_latency = FETCH_LATENCY + acc_latency
         self._write_latency = self.write_latency(config, acc_latency)
         super().__init__({"unit": Out(UnitPort()), "acc_read": Out(MemoryRead(14, 32 * config.cols)),

@@ -46,6 +46,7 @@ class CompactIssue(wiring.Component):
     issue : Out(stream of IssueLayout), one a unit, HOST first
         `ready` must not depend on `valid`.
     setting : Out(SettingLayout)
+        Meanwhile the payload of `issue` is the whole Set_Configuration.
     retire : In(number of units)
         Pulses, one bit a unit.
     interrupt : Out(stream of 16 bits)

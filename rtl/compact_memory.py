@@ -173,9 +173,10 @@ class CompactMemory(wiring.Component):
         m.d.comb += [row.eq(address[offset_bits:]), following.eq(row + 1)]
         depth = -(-config.memory_bytes // (2 * count))
         banks = [place(m, f"bank{b}", CompactBank(depth), platform) for b in range(count)]
-        values, written = value.replicate(count // lanes), Cat(writes & (offset == b) for b in range(count))
         if lanes > 1:
             values, written = rotate(m, value, offset, -8), rotate(m, writes, offset, -1)
+        else:
+            values, written = value.replicate(count), Cat(writes & (offset == b) for b in range(count))
         bytes_ = []
         for b, bank in enumerate(banks):
             own, odd = Signal.like(row, name=f"row{b}"), Signal(name=f"odd{b}")

@@ -30,8 +30,8 @@ class CompactRowActivation(wiring.Component):
 
     Latency
     -------
-    What is issued is taken in the next of `BEGIN_SLOTS`, but not in the same cycle, and goes on as an `ActivationUnit`
-    does.
+    What is issued is taken in the next of `begin_slots(config)`, but not in the same cycle, and goes on as an
+    `ActivationUnit` does.
     """
 
     #: Cycles in which a row of the accumulators stays at the port before each column's value is kept, see

@@ -79,7 +79,7 @@ class CompactTpu(wiring.Component):
             host.status.state.eq(Mux(starting | sequencer.stopped | (settling != 0), State.RUNNING, sequencer.state)),
         ]
         # While the matrix unit runs, it does not wait for an instruction. What does wait is no Tag or Halt, so that a
-        # cycle later is soon enough for the counters.
+        # cycle later is soon enough for the counters; of a run that ends otherwise the last such cycle is not counted.
         blocked_by = Signal.like(sequencer.blocked_by)
         m.d.sync += blocked_by.eq(Mux(sequencer.blocked[units(config).index(Unit.MATRIX)] & matrix.unit.issue.ready,
                                       sequencer.blocked_by, 0))

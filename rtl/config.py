@@ -64,8 +64,8 @@ class Config:
     multiplier: str = _doc("portable", f"kind of multiplier in the MAC cells: {', '.join(MULTIPLIERS)}")
     adder_columns: int = _doc(0, "columns, from the east, of 'winograd' cells that multiply in adders, not DSPs")
     compact: bool = _doc(False, "the small and slow microarchitecture: one memory with one port for everything, one "
-                                "instruction at a time, outputs one by one; needs requantise_lanes 1, vector_taps 0, "
-                                "weight_fifo_tiles 1, queue_depth 1")
+                                "instruction at a time, outputs one by one or by the row; needs "
+                                "requantise_lanes 1, vector_taps 0, weight_fifo_tiles 1, queue_depth 1")
     requantise_bits: int = _doc(2, "compact: bits of a multiplier that the requantisation takes a cycle: 1, 2, 4, or "
                                    "32 for the activation unit of other chips, which wants DSPs")
 

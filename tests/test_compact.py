@@ -26,6 +26,7 @@ CONFIGS = {
     "3x4": Config(**SMALL.as_dict() | {"rows": 3, "requantise_bits": 2, "multiplier": "dsp"}),
     "5x8": Config(**SMALL.as_dict() | {"rows": 5, "cols": 8, "requantise_bits": 1, "weight_memory_rows": 128}),
     "3x4 by rows": Config(**SMALL.as_dict() | {"rows": 3, "requantise_bits": 32}),
+    "4x4 by rows": Config(**SMALL.as_dict() | {"requantise_bits": 32}),
     "8x8 by rows": Config(**SMALL.as_dict() | {"rows": 8, "cols": 8, "requantise_bits": 32, "parameter_slots": 4,
                                                "weight_memory_rows": 128, "multiplier": "dsp"}),
 }
@@ -39,10 +40,13 @@ async def run(chip):
     return packets.unpack_fields(packets.STATUS, packet.payload)
 
 
-@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
-def test_random_programs_equal_golden_model_and_cycle_model(config):
+# With the second seed vectors are written while a row of the accumulators is read.
+@pytest.mark.parametrize("config, seed", [
+    *((config, 1) for config in CONFIGS.values()), (CONFIGS["3x4 by rows"], 5), (CONFIGS["8x8 by rows"], 5)],
+    ids=[*CONFIGS, "3x4 by rows, 5", "8x8 by rows, 5"])
+def test_random_programs_equal_golden_model_and_cycle_model(config, seed):
     async def testbench(chip):
-        program = random_program(config, 1, length=20)
+        program = random_program(config, seed, length=20)
         golden = GoldenModel(config)
         for space, address, data in ((Space.UNIFIED_BUFFER, program.buffer_address, program.unified_buffer),
                                      (Space.WEIGHTS, 0, program.weights),
@@ -79,8 +83,9 @@ FAULTS = {
 }
 
 
+@pytest.mark.parametrize("config", [SMALL, CONFIGS["4x4 by rows"]], ids=["4x4", "4x4 by rows"])
 @pytest.mark.parametrize("text, fault, address", FAULTS.values(), ids=FAULTS.keys())
-def test_faults_name_their_instruction_and_the_next_run_works(text, fault, address):
+def test_faults_name_their_instruction_and_the_next_run_works(text, fault, address, config):
     async def testbench(chip):
         await chip.write(Space.INSTRUCTIONS, 0, assemble(text))
         status = await run(chip)
@@ -88,7 +93,7 @@ def test_faults_name_their_instruction_and_the_next_run_works(text, fault, addre
         await chip.write(Space.INSTRUCTIONS, 0, assemble("Halt"))
         assert (await run(chip))["state"] == State.HALTED
 
-    simulate(testbench, SMALL)
+    simulate(testbench, config)
 
 
 def test_reset_stops_a_program_that_waits_for_ever():
@@ -109,6 +114,19 @@ def test_the_cycle_model_refuses_a_program_that_never_halts():
             CycleModel(SMALL).predict(assemble(text), np.zeros((256, 4), np.uint8))
 
 
+def test_an_instruction_without_rows_takes_as_long_as_a_row():
+    config = CONFIGS["4x4 by rows"]
+    text = "Activate x_count=0 y_count=3 columns=4\nActivate x_count=2 y_count=1 columns=3\nHalt"
+
+    async def testbench(chip):
+        await chip.write(Space.INSTRUCTIONS, 0, assemble(text))
+        status = await run(chip)
+        timing = CycleModel(config).predict(assemble(text), np.zeros((256, 4), np.uint8))
+        assert {name: status[name] for name in COUNTERS} == timing.counters
+
+    simulate(testbench, config)
+
+
 def test_rows_before_one_that_is_out_of_range_are_written():
     """Those that are still under way, too."""
     config = CONFIGS["8x8 by rows"]
@@ -124,7 +142,8 @@ def test_rows_before_one_that_is_out_of_range_are_written():
         await chip.write(Space.WEIGHTS, 0, bytes(128 * 8))
         await chip.write(Space.INSTRUCTIONS, 0, assemble(text))
         status = await run(chip)
-        assert (status["state"], status["fault"]) == (State.FAULTED, Fault.UNIFIED_BUFFER_RANGE)
+        assert (status["state"], status["fault"], status["fault_address"]) == (
+            State.FAULTED, Fault.UNIFIED_BUFFER_RANGE, 5)
         assert await chip.read(Space.UNIFIED_BUFFER, 488, 24) == bytes(5) + 16 * b"\7" + bytes(3)
 
     simulate(testbench, config)

@@ -52,9 +52,10 @@ def test_all_pairs_of_factors_by_adders(width, tmp_path):
 
 @icarus_only
 @pytest.mark.parametrize("family", [None, *CELLS])
-@pytest.mark.parametrize("width, products, held", [(8, 2, True), (8, 1, False), (9, 1, False), (18, 1, False)])
+@pytest.mark.parametrize("width, products, held", [
+    (8, 2, True), (8, 1, False), (9, 1, False), (17, 1, False), (18, 1, False)])
 def test_all_pairs_of_factors(family, width, products, held, tmp_path):
-    """Of 18 bits, whose pairs are too many, a quarter of a million."""
+    """Of 17 and 18 bits, whose pairs are too many, a quarter of a million."""
     multiplier = Multiplier(width, products, held=held)
     text = convert(multiplier, "dut", cells=CELLS.get(family))
     blocks = {"ecp5": "MULT18X18D", "ice40": "SB_MAC16", "gowin": "MULT9X9" if width <= 9 else "MULT18X18"}
