@@ -81,7 +81,7 @@ _NANO_GW2A = _sized("pico", "tang-nano-20k", rows=8, cols=8, weight_memory_rows=
                     instruction_depth=512, packet_bytes=512, requantise_bits=32, multiplier="dsp")
 
 # docs/decisions/0012 has the budget. What is to be a DSP says so; yosys would take them for other products as well.
-_EDGE_85F = _sized("edge", "ulx3s-85f", weight_memory_rows=12288, multiplier="winograd",
+_EDGE_85F = _sized("edge", "ulx3s-85f", weight_path_rows=1, weight_memory_rows=12288, multiplier="winograd",
                    requantise_lanes=4, vector_requantise_lanes=4, vector_multiplier="adders", vector_requantise_dsps=2,
                    vector_kernel_rows=4, queue_depth=16, tag_depth=32)
 
