@@ -6,15 +6,24 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from .compact_issue import SettingLayout
-from .compact_memory import PERIOD, WRITE_SLOTS
+from .compact_memory import PERIOD, WRITE_SLOTS, write_port
 from .compact_requantise import CompactRequantise
 from .function_table import ENTRIES
-from .interfaces import BufferWrite, LoadBus, UnitPort, field
+from .interfaces import LoadBus, UnitPort, field
 from .isa import CONFIG, TABLE, Destination, Fault, Opcode, Unit
 from .parameters import PLANES
 from .waits import units
 
-__all__ = ["CompactActivationUnit"]
+__all__ = ["CompactActivationUnit", "activation_members"]
+
+
+def activation_members(config):
+    """Members of either activation unit of a compact chip, see `CompactActivationUnit`."""
+    return {
+        "unit": Out(UnitPort()), "setting": In(SettingLayout(config)),
+        "acc_row": Out(range(config.accumulator_depth)), "acc_data": In(32 * config.cols),
+        "acc_fresh": In(config.cols), "load": In(LoadBus(config)),
+        "write_slot": In(1), "buffer": Out(write_port(config))}
 
 
 class CompactActivationUnit(wiring.Component):
@@ -35,7 +44,7 @@ class CompactActivationUnit(wiring.Component):
         Port of `CompactAccumulators`.
     load : In(LoadBus(config))
         Parameter sets and the function table. Reset does not change what is loaded.
-    write_slot : In(1), buffer : Out(BufferWrite(1))
+    write_slot : In(1), buffer : Out(write_port(config))
         See `CompactMemory`.
 
     Latency
@@ -47,11 +56,7 @@ class CompactActivationUnit(wiring.Component):
 
     def __init__(self, config):
         self._config = config
-        super().__init__({
-            "unit": Out(UnitPort()), "setting": In(SettingLayout(config)),
-            "acc_row": Out(range(config.accumulator_depth)), "acc_data": In(32 * config.cols),
-            "acc_fresh": In(config.cols), "load": In(LoadBus(config)),
-            "write_slot": In(1), "buffer": Out(BufferWrite(1))})
+        super().__init__(activation_members(config))
 
     def elaborate(self, platform):
         m = Module()

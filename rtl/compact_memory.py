@@ -9,7 +9,7 @@ from .rotate import rotate
 from .stamp import place
 
 __all__ = ["FETCH_SLOTS", "MATRIX_SLOTS", "PERIOD", "READ_LATENCY", "WEIGHT_SLOTS", "WRITE_SLOTS", "CompactBank",
-           "CompactMemory", "TimedRead", "in_slot"]
+           "CompactMemory", "TimedRead", "in_slot", "write_port"]
 
 #: The port's cycles are dealt out by their number since Run, modulo PERIOD.
 PERIOD = 8
@@ -25,6 +25,11 @@ READ_LATENCY = 2
 def in_slot(phase, slots):
     """Whether the cycle of that number is one of `slots`."""
     return Cat(phase == slot for slot in slots).any()
+
+
+def write_port(config):
+    """The activation unit's port for writes: as many bytes at once as it makes, a row of outputs or one."""
+    return BufferWrite(config.cols if config.requantises_rows else 1)
 
 
 class TimedRead(wiring.Signature):
@@ -101,7 +106,7 @@ class CompactMemory(wiring.Component):
         An aligned part of an instruction: address in units of 2 * banks bytes.
     write_slot : Out(1)
         The next member may be enabled.
-    write : In(BufferWrite(cols if requantises_rows else 1))
+    write : In(write_port(config))
         Bytes of the buffer.
     host_write : In(stream of address and byte), host_read : In(stream of addresses)
         Addresses are those of the whole memory.
@@ -121,7 +126,7 @@ class CompactMemory(wiring.Component):
             "matrix": In(TimedRead(config.address_bits, 8 * config.rows)),
             "weights": In(TimedRead((config.weight_memory_rows - 1).bit_length(), 8 * config.cols)),
             "fetch": In(TimedRead(bits - (2 * config.banks - 1).bit_length(), 16 * config.banks)),
-            "write_slot": Out(1), "write": In(BufferWrite(config.cols if config.requantises_rows else 1)),
+            "write_slot": Out(1), "write": In(write_port(config)),
             "host_write": In(stream.Signature(data.StructLayout({"address": bits, "data": 8}))),
             "host_read": In(stream.Signature(unsigned(bits))),
             "host_data": Out(stream.Signature(unsigned(8 * config.cols))),

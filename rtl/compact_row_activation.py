@@ -2,12 +2,10 @@
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
 
 from .activation import ActivationUnit
-from .compact_issue import SettingLayout
+from .compact_activation import activation_members
 from .compact_memory import PERIOD, WRITE_SLOTS
-from .interfaces import BufferWrite, LoadBus, UnitPort
 from .isa import Unit
 from .waits import units
 
@@ -23,10 +21,8 @@ class CompactRowActivation(wiring.Component):
 
     Members
     -------
-    unit, setting, acc_row, acc_data, acc_fresh, load, write_slot
+    unit, setting, acc_row, acc_data, acc_fresh, load, write_slot, buffer
         As of `CompactActivationUnit`.
-    buffer : Out(BufferWrite(cols))
-        See `CompactMemory`.
 
     Latency
     -------
@@ -51,11 +47,7 @@ class CompactRowActivation(wiring.Component):
 
     def __init__(self, config):
         self._config = config
-        super().__init__({
-            "unit": Out(UnitPort()), "setting": In(SettingLayout(config)),
-            "acc_row": Out(range(config.accumulator_depth)), "acc_data": In(32 * config.cols),
-            "acc_fresh": In(config.cols), "load": In(LoadBus(config)),
-            "write_slot": In(1), "buffer": Out(BufferWrite(config.cols))})
+        super().__init__(activation_members(config))
 
     def elaborate(self, platform):
         m = Module()
