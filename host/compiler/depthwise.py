@@ -157,6 +157,9 @@ class DepthwiseLayer(WindowLayer):
                     if plan.slide.lead >= 0 and plan.slide.last(plan.outputs) < self._seen(plan.axis, plan.outputs)),
                    default=None)
 
+    def work(self, config, layouts):
+        return min(self._plans(config, layouts[self.target])).cycles
+
     def _plans(self, config, target):
         """The `_Plan`s that the vector unit of a configuration can do."""
         geometry, blocks = self.geometry, -(-target.channels // config.cols)
@@ -228,7 +231,7 @@ class DepthwiseLayer(WindowLayer):
                           zero_point=q.zero_point, minimum=q.minimum, maximum=q.maximum, **nest)
         slot = builder.load_parameters(Unit.VECTOR, rows)
         span = int(channels[0]), int(channels[-1]) + 1
-        builder.vector(source.region(y0 * sy - top, self.last_row(y1), span), target.region(y0, y1, span), slot,
+        builder.vector(source.region(y0 * sy - top, self.last_row(y1), span), target.pixels(y0, y1, span), slot,
                        function=Function.DEPTHWISE, columns=plan.fold * len(channels), y_count=lines,
                        in_address=source.address(y0 * sy - top, -left) + slide.lead * pixel + span[0],
                        out_address=target.address(y0) + span[0])

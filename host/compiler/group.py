@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import NamedTuple
 
+from systolith.rtl.isa import Unit
+
 from .box import Box
 from .continued import ContinuedLayer
 from .layout import PlanError
@@ -71,6 +73,11 @@ class _Cut(NamedTuple):
         return self.held[tensor].rows[0] - before.held[tensor].rows[0]
 
 
+def _cheapest(choices):
+    """Of ways to execute something, as `Group.choose` gives them, the one that costs least, or None."""
+    return min(filter(None, choices), key=lambda choice: choice[0], default=None)
+
+
 def _missing(box, before):
     """A box without the rows that another one holds of it; but one row at least."""
     if before is None or before[1:] != box[1:] or not before.rows[0] <= box.rows[0] < before.rows[1]:
@@ -86,12 +93,13 @@ class Group:
     config : Config
     shapes : dict from tensor number to (height, width, channels)
     layers : dict from operator number to Layer
+    work : dict from operator number to about how many cycles it takes, see `Layer.work`
     readers, dump
         As of `stream`.
     """
 
-    def __init__(self, config, shapes, layers, readers, dump):
-        self._config, self._shapes, self._layers, self._dump = config, shapes, layers, dump
+    def __init__(self, config, shapes, layers, work, readers, dump):
+        self._config, self._shapes, self._layers, self._work, self._dump = config, shapes, layers, work, dump
         made, used = {m.target for m in layers.values()}, {s for layer in layers.values() for s in layer.sources}
         self._inputs = sorted(used - made)
         self._outputs = {t for t in made if not readers[t] or not readers[t] <= layers.keys()}
@@ -104,20 +112,31 @@ class Group:
         """The cheapest way to execute it: (cost, function that gives the list of its Parts), or None."""
         if all(layer.unit is None for layer in self._layers.values()):
             return 0, partial(list, self._layers)
-        choice = self._bands(1, 1)
-        if len(self._layers) > 1 and self._config.has_vector and not self._dump:
-            choice = min(filter(None, (choice, self._bands(1, 1, keep=True))), key=lambda c: c[0], default=None)
-        if choice is None and len(self._layers) == 1:
-            pieces = [1 << k for k in range(_MOST_PIECES.bit_length())]
-            choices = [self._bands(c, n) for c, n in itertools.product(pieces, pieces) if 1 < c * n <= _MOST_PIECES]
-            choice = min((c for c in choices if c is not None), key=lambda c: c[0], default=None)
+        pieces = [1 << k for k in range(_MOST_PIECES.bit_length())]
+        if len(self._layers) == 1:
+            return self._bands(1, 1) or _cheapest(self._bands(columns, channels) for columns, channels
+                                                  in itertools.product(pieces, pieces)
+                                                  if 1 < columns * channels <= _MOST_PIECES)
+        choice = None
+        for channels in pieces if self._channelwise() else [1]:
+            ways = [False, True] if self._config.has_vector and not self._dump else [False]
+            found = _cheapest(self._bands(1, channels, keep) for keep in ways)
+            if choice and (not found or found[0] >= choice[0]):
+                break
+            choice = found or choice
         return choice
+
+    def _channelwise(self):
+        """Whether the layers can be cut by channels, so that nothing is made twice."""
+        halves = self._wanted(1, 1, 2)
+        cut = halves and self._cut(halves[0], {})
+        return bool(cut) and all(box.channels != (0, self._shapes[tensor][2]) for tensor, box in cut.made.items())
 
     def _bands(self, columns, channels, keep=False):
         """`choose` with the fewest bands of rows, with columns and channels cut as given."""
         def whole(rows):
             boxes = self._wanted(rows, columns, channels)
-            middle = boxes and len(boxes) // 2
+            middle = rows * columns // 2
             return boxes and self._placed(boxes[max(0, middle - keep):middle + 1], keep, may_overlap=False)
 
         least = 1
@@ -132,13 +151,14 @@ class Group:
             # Which layers may overlap takes longest to find out, and matters to what is chosen in the end only.
             parts = self._placed(wanted, keep, may_overlap=False)
             if parts:
-                return self._cost(parts), partial(self._placed, wanted, keep)
+                return self._cost(parts, channels), partial(self._placed, wanted, keep)
         return None
 
     def _placed(self, wanted, keep, may_overlap=True):
         """The parts that make these boxes, or None if one does not fit.
 
-        With `keep` what a part needs of what the one before has made stays where it is.
+        With `keep` what a part needs of what the one before has made stays where it is, and so do inputs that all parts
+        need alike.
         """
         cuts, held = [], {}
         for boxes in wanted:
@@ -147,20 +167,25 @@ class Group:
                 return None
             cuts.append(cut)
             held = cut.held
-        fixed = self._fixed(cuts)
+        resident = [t for t in self._inputs if keep and all(cut.held[t] == cuts[0].held[t] for cut in cuts)]
+        fixed = self._fixed(cuts, resident)
         try:
             parts = [self._place(cut, fixed, may_overlap) for cut in cuts]
         except PlanError:
             return None
-        for last, part in itertools.pairwise(parts):
+        for cut, (last, part) in zip(cuts[1:], itertools.pairwise(parts)):
             for tensor in fixed:
                 old, new = last.layouts[tensor], part.layouts[tensor]
+                if tensor in resident:
+                    if new != old:
+                        return None
                 # Else kept rows would move to higher addresses, or to other padding.
-                if new.top > old.top or (new.left, new.right) != (old.left, old.right):
+                elif cut.kept(tensor) and (new.top > old.top or (new.left, new.right) != (old.left, old.right)):
                     return None
-        if fixed:
-            self._spread(cuts, parts, fixed)
+        if kept := fixed.keys() - resident:
+            self._spread(cuts, parts, fixed, min(kept, key=fixed.get))
         for (before, cut), (last, part) in zip(itertools.pairwise(cuts), itertools.pairwise(parts)):
+            part.writes = [t for t in part.writes if t not in resident]
             for i, layer in part.layers.items():
                 tensor = layer.target
                 if kept := cut.kept(tensor):
@@ -170,24 +195,24 @@ class Group:
             part.parts = len(wanted) if len(wanted) > 1 else 0
         return parts
 
-    def _fixed(self, cuts):
-        """Addresses, at the end of the unified buffer, of the tensors of which rows are kept from part to part; the one
-        of which most is kept has the lowest."""
+    def _fixed(self, cuts, resident):
+        """Addresses, at the end of the unified buffer, of the tensors that stay from part to part: the `resident` ones, and
+        below them those of which rows are kept; the one of which most is kept has the lowest."""
         config = self._config
-        kept = {}
+        kept = dict.fromkeys(resident, 0)
         for cut in cuts:
             for tensor, box in cut.made.items():
                 if rows := cut.kept(tensor):
                     kept[tensor] = kept.get(tensor, 0) + rows * box.volume // box.shape[0]
         address, fixed = config.unified_buffer_bytes - max(config.rows, config.cols), {}
+        layouts = [stored(cut.shapes, cut.layers) for cut in cuts] if kept else []
         for tensor in sorted(kept, key=kept.get):
-            address -= max(stored(cut.shapes, cut.layers, tensor).size for cut in cuts)
+            address -= max(each[tensor].size for each in layouts)
             fixed[tensor] = address
         return fixed
 
-    def _spread(self, cuts, parts, fixed):
+    def _spread(self, cuts, parts, fixed, tensor):
         """Gives what memory is left to the lowest of the fixed tensors, so that its rows need not move each time."""
-        tensor = min(fixed, key=fixed.get)
         end = max(part.layouts[tensor].base + part.layouts[tensor].size for part in parts)
         start = max(layout.base + layout.size for part in parts for t, layout in part.layouts.items() if t not in fixed)
         parts[0].layouts[tensor] = replace(parts[0].layouts[tensor], base=start)
@@ -212,7 +237,8 @@ class Group:
         if any(None in axis for axis in axes.values()):
             return None
         return [{t: Box(*(axis[k] for axis, k in zip(axes[t], place))) for t in axes}
-                for place in itertools.product(range(rows), range(columns), range(channels))]
+                for place in ((row, column, channel) for channel, row, column
+                              in itertools.product(range(channels), range(rows), range(columns)))]
 
     def _cut(self, wanted, before):
         """The `_Cut` of a part; None if the layers cannot be cut so.
@@ -244,21 +270,25 @@ class Group:
         boxes = {t: box for t, box in cut.held.items() if box != Box.whole(self._shapes[t])}
         return Part(dict(cut.layers), layouts, overlap, self._inputs, sorted(self._outputs), boxes)
 
-    def _cost(self, parts):
-        """Bytes that cross the link and cycles of work, see `stream`."""
+    def _cost(self, parts, channels):
+        """Bytes that cross the link and cycles of work, see `stream`; of layers whose channels are cut in so many pieces."""
         config = self._config
         moved = sum(part.layouts[t].size for part in parts for t in (*part.writes, *part.reads))
         work = len(parts) * len(self._layers) * _LAYER_COST
         for i, layer in self._layers.items():
             whole = Box.whole(self._shapes[layer.target]).volume
-            made = kept = 0
+            # A tile takes `tile_beats` cycles to shift in, however few pixels there are.
+            least = config.tile_beats if layer.unit is Unit.MATRIX else 1
             for part in parts:
-                layout, rows = part.layouts[layer.target], part.layers[i].kept
-                made += (layout.height - rows) * layout.row_bytes
-                kept += rows * layout.row_bytes * part.layers[i].moves_kept(layout)
-            work += max(layer.macs / config.macs, whole / config.requantise_lanes) * made / whole
-            work += kept / config.cols * config.vector_beats
+                layout, kept = part.layouts[layer.target], part.layers[i].kept
+                made = layout.height - kept
+                work += self._work[i] * max(made * layout.width, least) * layout.channels / whole
+                padding = (layout.size - layout.height * layout.row_bytes) * made / layout.height
+                work += padding / config.cols * config.beats
+                if part.layers[i].moves_kept(layout):
+                    work += kept * layout.row_bytes / config.cols * config.vector_beats
         weights = sum(layer.weight_bytes for layer in self._layers.values())
-        # Weights that do not all fit are sent again for each part.
-        again = weights * (len(parts) - 1) if weights > config.weight_memory_rows * config.cols else 0
+        # Weights that do not all fit are sent again for each part; pieces of channels have their own.
+        fit = weights / channels <= config.weight_memory_rows * config.cols
+        again = 0 if fit else weights * (len(parts) / channels - 1)
         return moved + work + again

@@ -88,6 +88,18 @@ class Layer:
         """Bytes of its weights, as the model has them."""
         return 0
 
+    def work(self, config, layouts):
+        """About how many cycles all of it takes on the chip.
+
+        Parameters
+        ----------
+        config : Config
+        layouts : dict from tensor number to `Layout`, whose addresses do not matter
+        """
+        target = layouts[self.target]
+        vectors = -(-target.height * target.row_bytes // config.cols)
+        return 0 if self.unit is None else vectors * config.vector_beats
+
     def needs(self, box, shapes):
         """What a part of the target is made of.
 

@@ -97,11 +97,25 @@ class Layout:
 
         With `channels` (first, last) only those of each pixel: one interval a pixel, so only for small tensors.
         """
-        if channels is None or channels == (0, self.channels) or (last - first) * self.width > _MOST_PIXELS:
+        if self._contiguous(first, last, channels):
             return [self.rows(first, last)]
         starts = (self.address(y, x) for y in range(max(first, -self.top), min(last, self.height + self.bottom))
                   for x in range(-self.left, self.width + self.right))
         return [(start + channels[0], start + channels[1]) for start in starts]
+
+    def pixels(self, first, last, channels=None):
+        """As `region`, without the padding before the first pixel and behind the last one: what writing them touches.
+
+        The padding between two rows belongs to both: whoever reads one need not wait for who writes the other.
+        """
+        if self._contiguous(first, last, channels):
+            return [(self.address(first), self.address(last - 1, self.width))]
+        starts = (self.address(y, x) for y in range(first, last) for x in range(self.width))
+        return [(start + channels[0], start + channels[1]) for start in starts]
+
+    def _contiguous(self, first, last, channels):
+        """Whether those channels of rows first..last-1 are taken for one interval."""
+        return channels is None or channels == (0, self.channels) or (last - first) * self.width > _MOST_PIXELS
 
     def padding_runs(self):
         """The stored padding as (address, bytes, repetitions, distance) runs."""
@@ -164,6 +178,11 @@ class Lattice:
         """As `Layout.region`."""
         first, last = (self.first[0] + y * self.stride[0] for y in (first, last - 1))
         return self.tensor.region(first, last + 1, channels)
+
+    def pixels(self, first, last, channels=None):
+        """As `Layout.pixels`."""
+        first, last = (self.first[0] + y * self.stride[0] for y in (first, last - 1))
+        return self.tensor.pixels(first, last + 1, channels)
 
     def padding_runs(self):
         """None: the padding is the tensor's."""

@@ -98,6 +98,9 @@ class MatrixLayer(WindowLayer):
                                     and target.step == target.channels)]
         return min(map(of, candidates))
 
+    def work(self, config, layouts):
+        return self.cycles(config, layouts[self.sources[0]], layouts[self.target])[0]
+
     def begin(self, builder, layouts):
         config, source, target = builder.config, layouts[self.sources[0]], layouts[self.target]
         _, fold = self.cycles(config, source, target)
@@ -168,7 +171,7 @@ class MatrixLayer(WindowLayer):
         builder.configure(Unit.ACTIVATION, x_stride=fold * target.step, y_stride=target.pitch,
                           zero_point=q.zero_point, minimum=q.minimum, maximum=q.maximum)
         channels = (int(columns[0]), int(columns[-1]) + 1) if fold == 1 else None
-        builder.activate(target.region(y0, y1, channels), acc_address, count, slot, table=int(self.table is not None),
+        builder.activate(target.pixels(y0, y1, channels), acc_address, count, slot, table=int(self.table is not None),
                          x_count=x_count, y_count=y_count, columns=len(columns),
                          ub_address=target.address(y0, x0 * fold) + int(columns[0]))
 
@@ -185,6 +188,10 @@ class TableLayer(MatrixLayer):
     @property
     def weight_bytes(self):
         return self.table.size
+
+    def work(self, config, layouts):
+        target = layouts[self.target]
+        return -(-target.height * target.row_bytes // min(config.rows, config.cols)) * config.beats
 
     def _input_channels(self, channels):
         return channels

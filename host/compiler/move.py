@@ -119,8 +119,8 @@ class MoveLayer(Layer):
                           tap1_count=1, tap0_count=1, out_y_stride=step_out * target.pitch, out_x_stride=put_step,
                           minimum=-128, maximum=127)
         whole = x_count > 1 and take_step == put_step == columns
-        reads, writes = (t.region(*box.rows, None if whole else part)
-                         for t, box, part in ((source, taken, parts[0]), (target, put, parts[1])))
+        reads, writes = (bytes_(*box.rows, None if whole else part)
+                         for bytes_, box, part in ((source.region, taken, parts[0]), (target.pixels, put, parts[1])))
         builder.vector(reads, writes, function=Function.MAXIMUM, columns=columns, y_count=move.count[0],
                        in_address=source.address(y_in, taken.columns[0]) + origin_in,
                        out_address=target.address(y_out, put.columns[0]) + origin_out)

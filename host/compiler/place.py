@@ -10,10 +10,9 @@ from .vector import ElementwiseLayer
 __all__ = ["place", "stored"]
 
 
-def stored(shapes, layers, tensor):
-    """Layout of a tensor by itself, without an address: with the padding that all its readers need."""
-    return _layouts(shapes, layers, {source: source for layer in layers.values() for source in layer.sources}
-                    | {tensor: tensor})[tensor]
+def stored(shapes, layers):
+    """Layout of each tensor by itself, without an address: with the padding that all its readers need."""
+    return _layouts(shapes, layers, {t: t for layer in layers.values() for t in (*layer.sources, layer.target)})
 
 
 def place(config, shapes, layers, runs, leaving, in_place=True, may_overlap=True, fixed=None):

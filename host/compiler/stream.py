@@ -7,6 +7,7 @@ twice. A layer by itself may also be cut by columns and by output channels.
 """
 
 from .group import Group
+from .place import stored
 
 __all__ = ["TooLarge", "stream"]
 
@@ -50,8 +51,11 @@ def stream(config, shapes, layers, run, readers, dump):
     TooLarge
         If a layer cannot be cut into parts that fit.
     """
+    layouts = stored(shapes, {i: layers[i] for i in run})
+    work = {i: layers[i].work(config, layouts) for i in run}
+
     def choice(start, stop):
-        return Group(config, shapes, {i: layers[i] for i in run[start:stop]}, readers, dump).choose()
+        return Group(config, shapes, {i: layers[i] for i in run[start:stop]}, work, readers, dump).choose()
 
     alone = [choice(start, start + 1) for start in range(len(run))]
     if None in alone:

@@ -44,6 +44,10 @@ class TransposedLayer(Layer):
     def weight_bytes(self):
         return self.weights.size
 
+    def work(self, config, layouts):
+        target = layouts[self.target]
+        return max(self.macs / config.macs, target.height * target.row_bytes / config.requantise_lanes)
+
     def _span(self, axis, first, last):
         """Input elements along an axis, from one to before another, that outputs first..last-1 read."""
         kernel, stride, before = self.weights.shape[axis], self.stride[axis], self.before[axis]

@@ -33,6 +33,14 @@ class PoolLayer(WindowLayer):
         layer = super().part(box, held)
         return layer if self.function is Function.MAXIMUM else replace(layer, padding={self.sources[0]: Padding()})
 
+    def work(self, config, layouts):
+        return layouts[self.target].height * self._row_cycles(config, layouts[self.target])
+
+    def _row_cycles(self, config, target):
+        """Cycles of a row of the target, about."""
+        kh, kw = self.geometry.kernel
+        return -(-target.channels // config.cols) * target.width * max(kh * kw, config.vector_beats)
+
     def _runs(self, axis, first, last, size):
         """Outputs first..last-1 along an axis in runs of equal windows: (first, last, first element, elements)."""
         stride, before, kernel = (part[axis] for part in (self.geometry.stride, self.geometry.before,
@@ -51,9 +59,8 @@ class PoolLayer(WindowLayer):
 
     def begin(self, builder, layouts):
         config, source, target = builder.config, layouts[self.sources[0]], layouts[self.target]
-        kh, kw = self.geometry.kernel
         spans = [(c, min(c + config.cols, source.channels)) for c in range(0, source.channels, config.cols)]
-        cycles = target.width * max(kh * kw, config.beats) * len(spans)
+        cycles = self._row_cycles(config, target)
         columns = self._runs(1, 0, target.width, source.width)
         builder.fill_padding(target)
 
@@ -81,7 +88,7 @@ class PoolLayer(WindowLayer):
             if kh * kw in self.dividers:
                 divider = (np.full_like(bias, value) for value in self.dividers[kh * kw])
             slot = builder.load_parameters(Unit.VECTOR, builder.parameter_rows(bias, *divider))
-        builder.vector(source.region(top, top + (y1 - y0 - 1) * sy + kh, span), target.region(y0, y1, span),
+        builder.vector(source.region(top, top + (y1 - y0 - 1) * sy + kh, span), target.pixels(y0, y1, span),
                        slot, function=self.function, columns=span[1] - span[0], y_count=y1 - y0,
                        in_address=source.address(top, left) + span[0], out_address=target.address(y0, x0) + span[0])
 
@@ -142,5 +149,5 @@ class ElementwiseLayer(Layer):
         builder.configure(Unit.VECTOR, y_stride=a.pitch, x_count=count, x_stride=cols, tap1_count=1, tap0_count=2,
                           tap0_stride=address_b - address_a, out_y_stride=target.pitch, out_x_stride=cols,
                           **self.registers)
-        builder.vector(reads, [target.rows(*span)], function=self.function, columns=columns, y_count=y1 - y0,
+        builder.vector(reads, target.pixels(*span), function=self.function, columns=columns, y_count=y1 - y0,
                        in_address=address_a, out_address=target.address(y0) + first)
