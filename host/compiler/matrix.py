@@ -200,19 +200,26 @@ class TableLayer(MatrixLayer):
         return {}
 
     def begin(self, builder, layouts):
-        source, target = layouts[self.sources[0]], layouts[self.target]
+        source, target = whole, _ = layouts[self.sources[0]], layouts[self.target]
         if not source.padded and not target.padded and source.size == target.size:
             # Elements are elements: as many of them side by side as the array takes.
             limit, size = min(builder.config.rows, builder.config.cols), source.size
-            channels = next(c for c in range(limit, 0, -1) if size % c == 0)
-            source, target = (Layout(1, size // channels, channels, base=t.base) for t in (source, target))
+            channels = _divisor(size, limit)
+            # Rows stay rows where they can, so that the layer may begin before its input is complete.
+            height = source.height if channels == _divisor(source.row_bytes, limit) else 1
+            source, target = (Layout(height, size // height // channels, channels, base=t.base)
+                              for t in (source, target))
         channels = source.channels
         self.weights = np.eye(channels, dtype=np.int8)[None, None]
         (multiplier, shift), same = quantise_multiplier(1.0), np.ones(channels, np.int64)
         self.quantisation = Quantisation(0 * same, multiplier * same, shift * same, 0, -128, 127)
         pieces = super().begin(builder, {self.sources[0]: source, self.target: target})
-        # Its rows need not be the tensor's.
-        for piece in pieces:
-            whole = layouts[self.sources[0]]
-            piece.needs, piece.makes = {self.sources[0]: Extent(whole.height, whole.channels)}, Extent(0, 0)
+        if source.height < whole.height:
+            for piece in pieces:
+                piece.needs, piece.makes = {self.sources[0]: Extent(whole.height, whole.channels)}, Extent(0, 0)
         return pieces
+
+
+def _divisor(size, limit):
+    """The largest divisor of `size` that is not above `limit`."""
+    return next(d for d in range(limit, 0, -1) if size % d == 0)
