@@ -3,19 +3,15 @@
 import itertools
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import NamedTuple
-
-from systolith.rtl.isa import Unit
 
 from .box import Box
 from .continued import ContinuedLayer
+from .cost import cost
+from .cut import cut, grid
 from .layout import PlanError
 from .place import place, stored
 
 __all__ = ["Group", "Part"]
-
-#: What each layer of each part costs beside its work and its tensors, in bytes of instructions: about so much.
-_LAYER_COST = 256
 
 #: Most pieces into which the columns and the channels of a layer are cut.
 _MOST_PIECES = 64
@@ -46,43 +42,9 @@ class Part:
     number: int = 0
 
 
-class _Cut(NamedTuple):
-    """What a part of a group takes.
-
-    Members
-    -------
-    held : dict from tensor number to the Box that is in the unified buffer
-    made : dict from tensor number to the Box of it that the part makes; the rows before are there
-    layers : dict from operator number to Layer
-    """
-    held: dict
-    made: dict
-    layers: dict
-
-    @property
-    def shapes(self):
-        """Of what is held."""
-        return {tensor: box.shape for tensor, box in self.held.items()}
-
-    def kept(self, tensor):
-        """Rows of a tensor that are there before."""
-        return self.made[tensor].rows[0] - self.held[tensor].rows[0]
-
-    def begins_after(self, before, tensor):
-        """Rows from the first one that a `_Cut` held of a tensor to the first of this."""
-        return self.held[tensor].rows[0] - before.held[tensor].rows[0]
-
-
 def _cheapest(choices):
     """Of ways to execute something, as `Group.choose` gives them, the one that costs least, or None."""
     return min(filter(None, choices), key=lambda choice: choice[0], default=None)
-
-
-def _missing(box, before):
-    """A box without the rows that another one holds of it; but one row at least."""
-    if before is None or before[1:] != box[1:] or not before.rows[0] <= box.rows[0] < before.rows[1]:
-        return box
-    return box._replace(rows=(min(before.rows[1], box.rows[1] - 1), box.rows[1]))
 
 
 class Group:
@@ -129,8 +91,12 @@ class Group:
     def _channelwise(self):
         """Whether the layers can be cut by channels, so that nothing is made twice."""
         halves = self._wanted(1, 1, 2)
-        cut = halves and self._cut(halves[0], {})
-        return bool(cut) and all(box.channels != (0, self._shapes[tensor][2]) for tensor, box in cut.made.items())
+        half = halves and cut(self._layers, self._shapes, halves[0])
+        return bool(half) and all(box.channels != (0, self._shapes[tensor][2]) for tensor, box in half.made.items())
+
+    def _wanted(self, rows, columns, channels):
+        """The boxes that each part is to make, as `grid` gives them."""
+        return grid({t: self._shapes[t] for t in self._goals}, rows, columns, channels, self._config.cols)
 
     def _bands(self, columns, channels, keep=False):
         """`choose` with the fewest bands of rows, with columns and channels cut as given."""
@@ -151,7 +117,8 @@ class Group:
             # Which layers may overlap takes longest to find out, and matters to what is chosen in the end only.
             parts = self._placed(wanted, keep, may_overlap=False)
             if parts:
-                return self._cost(parts, channels), partial(self._placed, wanted, keep)
+                total = cost(self._config, self._shapes, self._layers, self._work, parts, channels)
+                return total, partial(self._placed, wanted, keep)
         return None
 
     def _placed(self, wanted, keep, may_overlap=True):
@@ -162,50 +129,56 @@ class Group:
         """
         cuts, held = [], {}
         for boxes in wanted:
-            cut = self._cut(boxes, {t: held[t] for t in self._keepable} if keep and cuts else {})
-            if cut is None:
+            before = {t: held[t] for t in self._keepable} if keep and cuts else {}
+            found = cut(self._layers, self._shapes, boxes, before)
+            if found is None:
                 return None
-            cuts.append(cut)
-            held = cut.held
-        resident = [t for t in self._inputs if keep and all(cut.held[t] == cuts[0].held[t] for cut in cuts)]
+            cuts.append(found)
+            held = found.held
+        resident = [t for t in self._inputs if keep and all(c.held[t] == cuts[0].held[t] for c in cuts)]
         fixed = self._fixed(cuts, resident)
         try:
-            parts = [self._place(cut, fixed, may_overlap) for cut in cuts]
+            parts = [self._place(c, fixed, may_overlap) for c in cuts]
         except PlanError:
             return None
-        for cut, (last, part) in zip(cuts[1:], itertools.pairwise(parts)):
-            for tensor in fixed:
-                old, new = last.layouts[tensor], part.layouts[tensor]
-                if tensor in resident:
-                    if new != old:
-                        return None
-                # Else kept rows would move to higher addresses, or to other padding.
-                elif cut.kept(tensor) and (new.top > old.top or (new.left, new.right) != (old.left, old.right)):
-                    return None
+        if not self._stays(cuts, parts, fixed, resident):
+            return None
         if kept := fixed.keys() - resident:
             self._spread(cuts, parts, fixed, min(kept, key=fixed.get))
-        for (before, cut), (last, part) in zip(itertools.pairwise(cuts), itertools.pairwise(parts)):
+        for (before, now), (last, part) in zip(itertools.pairwise(cuts), itertools.pairwise(parts)):
             part.writes = [t for t in part.writes if t not in resident]
             for i, layer in part.layers.items():
                 tensor = layer.target
-                if kept := cut.kept(tensor):
+                if kept := now.kept(tensor):
                     part.layers[i] = ContinuedLayer.of(layer, before=last.layouts[tensor], kept=kept,
-                                                       first=cut.begins_after(before, tensor))
+                                                       first=now.begins_after(before, tensor))
         for part in parts:
             part.parts = len(wanted) if len(wanted) > 1 else 0
         return parts
 
+    def _stays(self, cuts, parts, fixed, resident):
+        """Whether what is to stay can: inputs as they are, kept rows not to higher addresses or other padding."""
+        for now, (last, part) in zip(cuts[1:], itertools.pairwise(parts)):
+            for tensor in fixed:
+                old, new = last.layouts[tensor], part.layouts[tensor]
+                if tensor in resident:
+                    if new != old:
+                        return False
+                elif now.kept(tensor) and (new.top > old.top or (new.left, new.right) != (old.left, old.right)):
+                    return False
+        return True
+
     def _fixed(self, cuts, resident):
-        """Addresses, at the end of the unified buffer, of the tensors that stay from part to part: the `resident` ones, and
-        below them those of which rows are kept; the one of which most is kept has the lowest."""
+        """Addresses, at the end of the unified buffer, of the tensors that stay from part to part: the `resident` ones,
+        and below them those of which rows are kept; the one of which most is kept has the lowest."""
         config = self._config
         kept = dict.fromkeys(resident, 0)
-        for cut in cuts:
-            for tensor, box in cut.made.items():
-                if rows := cut.kept(tensor):
+        for now in cuts:
+            for tensor, box in now.made.items():
+                if rows := now.kept(tensor):
                     kept[tensor] = kept.get(tensor, 0) + rows * box.volume // box.shape[0]
         address, fixed = config.unified_buffer_bytes - max(config.rows, config.cols), {}
-        layouts = [stored(cut.shapes, cut.layers) for cut in cuts] if kept else []
+        layouts = [stored(now.shapes, now.layers) for now in cuts] if kept else []
         for tensor in sorted(kept, key=kept.get):
             address -= max(each[tensor].size for each in layouts)
             fixed[tensor] = address
@@ -216,79 +189,17 @@ class Group:
         end = max(part.layouts[tensor].base + part.layouts[tensor].size for part in parts)
         start = max(layout.base + layout.size for part in parts for t, layout in part.layouts.items() if t not in fixed)
         parts[0].layouts[tensor] = replace(parts[0].layouts[tensor], base=start)
-        for (before, cut), (last, part) in zip(itertools.pairwise(cuts), itertools.pairwise(parts)):
+        for (before, now), (last, part) in zip(itertools.pairwise(cuts), itertools.pairwise(parts)):
             layout, base = part.layouts[tensor], start
-            if cut.kept(tensor):
+            if now.kept(tensor):
                 # Where the rows that both have are the same bytes, if that is between.
-                same = last.layouts[tensor].address(cut.begins_after(before, tensor)) - layout.origin
+                same = last.layouts[tensor].address(now.begins_after(before, tensor)) - layout.origin
                 base = same if start <= same <= end - layout.size else start
             part.layouts[tensor] = replace(layout, base=base)
 
-    def _wanted(self, rows, columns, channels):
-        """The boxes that each part is to make, as dicts by tensor, or None if there is less to cut than pieces."""
-        def edges(size, pieces, step=1):
-            blocks = -(-size // step)
-            if blocks < pieces:
-                return None
-            return list(itertools.pairwise(min(size, blocks * k // pieces * step) for k in range(pieces + 1)))
-
-        axes = {t: (edges(height, rows), edges(width, columns), edges(depth, channels, self._config.cols))
-                for t in self._goals for height, width, depth in [self._shapes[t]]}
-        if any(None in axis for axis in axes.values()):
-            return None
-        return [{t: Box(*(axis[k] for axis, k in zip(axes[t], place))) for t in axes}
-                for place in ((row, column, channel) for channel, row, column
-                              in itertools.product(range(channels), range(rows), range(columns)))]
-
-    def _cut(self, wanted, before):
-        """The `_Cut` of a part; None if the layers cannot be cut so.
-
-        Parameters
-        ----------
-        wanted : dict from tensor to the Box that is to be made
-        before : dict from tensor to the Box that the part before has left
-        """
-        held, made = dict(wanted), {}
-        for layer in reversed(self._layers.values()):
-            if layer.unit is None:
-                held[layer.target] = Box.whole(self._shapes[layer.target])
-            made[layer.target] = _missing(held[layer.target], before.get(layer.target))
-            for source, box in layer.needs(made[layer.target], self._shapes).items():
-                box = box.within(self._shapes[source])
-                held[source] = held[source].hull(box) if source in held else box
-        for layer in self._layers.values():
-            for source, box in layer.needs(made[layer.target], self._shapes).items():
-                box = box.within(self._shapes[source])
-                if held[source].channels != box.channels or not (layer.slides or held[source].columns == box.columns):
-                    return None
-        return _Cut(held, made, {i: layer.part(made[layer.target], held) for i, layer in self._layers.items()})
-
-    def _place(self, cut, fixed, may_overlap):
-        """The part with its storage; a PlanError if it does not fit."""
-        layouts, overlap = place(self._config, cut.shapes, cut.layers, [list(cut.layers)], self._outputs,
+    def _place(self, now, fixed, may_overlap):
+        """The part of a `Cut` with its storage; a PlanError if it does not fit."""
+        layouts, overlap = place(self._config, now.shapes, now.layers, [list(now.layers)], self._outputs,
                                  not self._dump, may_overlap, fixed)
-        boxes = {t: box for t, box in cut.held.items() if box != Box.whole(self._shapes[t])}
-        return Part(dict(cut.layers), layouts, overlap, self._inputs, sorted(self._outputs), boxes)
-
-    def _cost(self, parts, channels):
-        """Bytes that cross the link and cycles of work, see `stream`; of layers whose channels are cut in so many pieces."""
-        config = self._config
-        moved = sum(part.layouts[t].size for part in parts for t in (*part.writes, *part.reads))
-        work = len(parts) * len(self._layers) * _LAYER_COST
-        for i, layer in self._layers.items():
-            whole = Box.whole(self._shapes[layer.target]).volume
-            # A tile takes `tile_beats` cycles to shift in, however few pixels there are.
-            least = config.tile_beats if layer.unit is Unit.MATRIX else 1
-            for part in parts:
-                layout, kept = part.layouts[layer.target], part.layers[i].kept
-                made = layout.height - kept
-                work += self._work[i] * max(made * layout.width, least) * layout.channels / whole
-                padding = (layout.size - layout.height * layout.row_bytes) * made / layout.height
-                work += padding / config.cols * config.beats
-                if part.layers[i].moves_kept(layout):
-                    work += kept * layout.row_bytes / config.cols * config.vector_beats
-        weights = sum(layer.weight_bytes for layer in self._layers.values())
-        # Weights that do not all fit are sent again for each part; pieces of channels have their own.
-        fit = weights / channels <= config.weight_memory_rows * config.cols
-        again = 0 if fit else weights * (len(parts) / channels - 1)
-        return moved + work + again
+        boxes = {t: box for t, box in now.held.items() if box != Box.whole(self._shapes[t])}
+        return Part(dict(now.layers), layouts, overlap, self._inputs, sorted(self._outputs), boxes)

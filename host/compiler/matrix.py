@@ -214,9 +214,12 @@ class TableLayer(MatrixLayer):
         (multiplier, shift), same = quantise_multiplier(1.0), np.ones(channels, np.int64)
         self.quantisation = Quantisation(0 * same, multiplier * same, shift * same, 0, -128, 127)
         pieces = super().begin(builder, {self.sources[0]: source, self.target: target})
-        if source.height < whole.height:
-            for piece in pieces:
-                piece.needs, piece.makes = {self.sources[0]: Extent(whole.height, whole.channels)}, Extent(0, 0)
+        # Channels are not the tensor's, and rows need not be.
+        same = source.height == whole.height
+        for piece in pieces:
+            rows = piece.needs[self.sources[0]].rows if same else whole.height
+            piece.needs = {self.sources[0]: Extent(rows, whole.channels)}
+            piece.makes = Extent(piece.makes.rows if same else 0, 0)
         return pieces
 
 

@@ -22,7 +22,7 @@ def schedule(builder, layers, layouts, overlap, done):
 
     Units work in order, and so does the fetch of weights for all of them. A layer of the vector unit and the layer of
     the array before or after it therefore only overlap if their pieces alternate. Two neighbouring layers at a time
-    do so.
+    do so, a piece of each atom by atom: parameter sets that wait for a free slot hold up no more than a tile.
 
     Parameters
     ----------
@@ -45,18 +45,22 @@ def schedule(builder, layers, layouts, overlap, done):
             active.append(_Progress(index, layer, builder.attempt(partial(layer.begin, builder, layouts))))
             made[layer.target] = (Extent(0, 0), Extent(0, 0))
         first, last = active[0], active[-1]
-        chosen = last if last is not first and _may_advance(first, last, layouts, made) else first
-        builder.owner = chosen.index
-        if chosen.pieces:
-            piece = chosen.pieces.popleft()
-            for atom in piece.atoms:
-                builder.attempt(atom)
-            made[chosen.layer.target] = (made[chosen.layer.target][1], piece.makes)
-        if not chosen.pieces:
-            layout = layouts[chosen.layer.target]
-            made[chosen.layer.target] = (Extent(layout.height, layout.channels),) * 2
-            active.remove(chosen)
-            done(chosen.layer)
+        together = last is not first and _may_advance(first, last, layouts, made)
+        chosen, atoms = [last, first] if together else [first], []
+        for one in chosen:
+            if one.pieces:
+                piece = one.pieces.popleft()
+                atoms += [(k / len(piece.atoms), one.index, atom) for k, atom in enumerate(piece.atoms)]
+                made[one.layer.target] = (made[one.layer.target][1], piece.makes)
+        for _, builder.owner, atom in sorted(atoms, key=lambda entry: entry[0]):
+            builder.attempt(atom)
+        for one in reversed(chosen):
+            if not one.pieces:
+                builder.owner = one.index
+                layout = layouts[one.layer.target]
+                made[one.layer.target] = (Extent(layout.height, layout.channels),) * 2
+                active.remove(one)
+                done(one.layer)
 
 
 def _may_advance(first, last, layouts, made):
