@@ -62,11 +62,13 @@ def occupancy(program, found):
         starts.setdefault(s.step, s.start)
         if s.operator >= 0:
             layers.setdefault((s.step, s.operator), []).append(s)
+    made = {(number, t) for number, index in layers for t in program.graph.operators[index].outputs}
     spans = {}
     for (number, index), mine in layers.items():
         step, operator = program.steps[number], program.graph.operators[index]
         for tensor in step.layouts.keys() & {*operator.inputs, *operator.outputs}:
-            first = starts[number] if tensor in step.writes else min(s.start for s in mine)
+            # What the run does not make is there when it begins.
+            first = min(s.start for s in mine) if (number, tensor) in made else starts[number]
             layout, last = step.layouts[tensor], max(s.end for s in mine)
             storage = step.part, tensor, layout.base, layout.base + layout.size
             have = spans.get(storage, (first, last))
