@@ -1,6 +1,7 @@
 """Layers of which the part of the network before has made the first rows."""
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from systolith.rtl.isa import Unit
 
@@ -43,21 +44,33 @@ class ContinuedLayer(Layer):
     def moves_kept(self, target):
         return self.before.address(self.first) != target.address(0)
 
-    def begin(self, builder, layouts):
+    def prepare(self, builder, layouts):
         target = layouts[self.target]
-        if self.moves_kept(target):
-            move = Move(_BEFORE, (self.kept, target.width, target.channels), ((self.first, 1), (0, 1), (0, 1)))
-            there = replace(target, height=self.kept, bottom=0)
-            pieces = MoveLayer("", "", Unit.VECTOR, [_BEFORE], self.target).copies(
-                builder, {_BEFORE: self.before, self.target: there}, [move])
-            # Before all else, as padding may be written where rows are now.
-            for piece in pieces:
-                for atom in piece.atoms:
-                    atom()
-            if self.before.base != target.base:
-                # Beside rows that have not been there before.
-                builder.fill_padding(there)
-        pieces = self.inner.begin(builder, {**layouts, self.target: target.from_row(self.kept)})
+        if not self.moves_kept(target):
+            return self.inner.prepare(builder, self._made(layouts))
+        move = Move(_BEFORE, (self.kept, target.width, target.channels), ((self.first, 1), (0, 1), (0, 1)))
+        pieces = MoveLayer("", "", Unit.VECTOR, [_BEFORE], self.target).copies(
+            builder, {_BEFORE: self.before, self.target: self._there(target)}, [move])
+        return [atom for piece in pieces for atom in piece.atoms]
+
+    def begin(self, builder, layouts):
+        target, made = layouts[self.target], self._made(layouts)
+        pieces = self.inner.begin(builder, made)
         for piece in pieces:
             piece.makes = Extent(piece.makes.rows and piece.makes.rows + self.kept, piece.makes.channels)
+        if self.moves_kept(target):
+            # Padding is written where the rows were: the activation unit would wait for the moves before it is needed.
+            padding = self.inner.prepare(builder, made)
+            if self.before.base != target.base:
+                # Beside rows that have not been there before.
+                padding.insert(0, partial(builder.fill_padding, self._there(target)))
+            pieces[0].atoms = padding + pieces[0].atoms
         return pieces
+
+    def _there(self, target):
+        """The kept rows in the target's storage."""
+        return replace(target, height=self.kept, bottom=0)
+
+    def _made(self, layouts):
+        """Layouts as the inner layer sees them: of the target the rows that it makes."""
+        return {**layouts, self.target: layouts[self.target].from_row(self.kept)}

@@ -192,7 +192,6 @@ class DepthwiseLayer(WindowLayer):
         config, source, target = builder.config, layouts[self.sources[0]], layouts[self.target]
         plan = min(plan for plan in self._plans(config, target) if self._readable(plan, config, source))
         rows = max(1, target.height // max(1, plan.cycles // PIECE_CYCLES))
-        builder.fill_padding(target)
         sets = [(channels, self._rows(builder, channels, plan)) for channels in
                 np.split(np.arange(target.channels), range(config.cols, target.channels, config.cols))]
         if target.height * target.width <= _FEW_PIXELS:

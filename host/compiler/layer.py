@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -125,8 +126,18 @@ class Layer:
         """
         return self
 
+    def prepare(self, builder, layouts):
+        """What is emitted as soon as the layer's turn comes: atoms, as `Piece` has them.
+
+        Parameters
+        ----------
+        builder : Builder
+        layouts : dict from tensor number to `Layout`
+        """
+        return [] if self.unit is None else [partial(builder.fill_padding, layouts[self.target])]
+
     def begin(self, builder, layouts):
-        """Emits what comes before the layer's first piece.
+        """Plans the layer.
 
         Parameters
         ----------

@@ -112,7 +112,6 @@ class MatrixLayer(WindowLayer):
         blocks = [(columns, group(starts), weights,
                    builder.parameter_rows(*quantisation.columns(columns % target.channels)))
                   for columns, starts, weights in self._blocks(*self._taps(source, fold), config)]
-        builder.fill_padding(target)
 
         width, vectors, depth = target.width // fold, target.height * target.width // fold, config.accumulator_depth
         few = vectors < _FEW_VECTORS * config.rows

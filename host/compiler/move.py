@@ -82,11 +82,13 @@ class MoveLayer(Layer):
         moves = filter(None, (move.into(box) for move in self.moves))
         return replace(self, moves=[move.relative(held[move.source], box) for move in moves])
 
+    def prepare(self, builder, layouts):
+        target, padding = layouts[self.target], super().prepare(builder, layouts)
+        if self.fill is None:
+            return padding
+        return [partial(builder.fill, target, [(target.base, target.size, 1, 0)], self.fill), *padding]
+
     def begin(self, builder, layouts):
-        target = layouts[self.target]
-        if self.fill is not None:
-            builder.fill(target, [(target.base, target.size, 1, 0)], self.fill)
-        builder.fill_padding(target)
         return self.copies(builder, layouts, self.moves)
 
     def copies(self, builder, layouts, moves):
@@ -161,7 +163,6 @@ class BroadcastLayer(MoveLayer):
             rows = min(height, max(1, round((_ISSUE_CYCLES * height / (builder.config.vector_beats * vectors)) ** 0.5)))
             last = Box.whole((height, target.width, target.channels))._replace(rows=(height - rows, height))
             moves = [moves[0].into(last)]
-        builder.fill_padding(target)
         pieces = [Piece(piece.needs, Extent(0, 0), piece.atoms)
                   for piece in self.copies(builder, layouts, moves) if piece.atoms]
         for end in range(height % rows or rows, height + 1, rows):

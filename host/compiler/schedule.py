@@ -1,7 +1,6 @@
 """In which order the layers' pieces are emitted, so that array and vector unit work at the same time."""
 
 from collections import deque
-from functools import partial
 
 from systolith.rtl.isa import Unit
 
@@ -42,7 +41,9 @@ def schedule(builder, layers, layouts, overlap, done):
             index, layer = waiting.popleft()
             latest = index
             builder.owner = index
-            active.append(_Progress(index, layer, builder.attempt(partial(layer.begin, builder, layouts))))
+            for atom in layer.prepare(builder, layouts):
+                builder.attempt(atom)
+            active.append(_Progress(index, layer, layer.begin(builder, layouts)))
             made[layer.target] = (Extent(0, 0), Extent(0, 0))
         first, last = active[0], active[-1]
         together = last is not first and _may_advance(first, last, layouts, made)

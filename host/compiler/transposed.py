@@ -89,7 +89,6 @@ class TransposedLayer(Layer):
 
     def begin(self, builder, layouts):
         source, target = layouts[self.sources[0]], layouts[self.target]
-        builder.fill_padding(target)
         pieces = []
         for place in itertools.product(*map(range, self.stride)):
             lattice = Lattice(target, place, self.stride)

@@ -62,7 +62,6 @@ class PoolLayer(WindowLayer):
         spans = [(c, min(c + config.cols, source.channels)) for c in range(0, source.channels, config.cols)]
         cycles = self._row_cycles(config, target)
         columns = self._runs(1, 0, target.width, source.width)
-        builder.fill_padding(target)
 
         def atoms(y0, y1, span):
             return [partial(self._emit, builder, source, target, rows, run, span)
@@ -113,15 +112,16 @@ class ElementwiseLayer(Layer):
     def part(self, box, held):
         return replace(self, skip=tuple(box.rows[0] - held[source].rows[0] for source in self.sources))
 
+    def prepare(self, builder, layouts):
+        # In place, the operand's padding is there already.
+        in_place = layouts[self.target].base in (layouts[source].base for source in self.sources)
+        return [] if in_place else super().prepare(builder, layouts)
+
     def begin(self, builder, layouts):
-        target = layouts[self.target]
-        a, b = (layouts[source] for source in self.sources)
-        if target.base not in (a.base, b.base):  # in place, the operand's padding is there already
-            builder.fill_padding(target)
-        return self.pieces(builder, a, b, target)
+        return self.pieces(builder, *(layouts[source] for source in self.sources), layouts[self.target])
 
     def pieces(self, builder, a, b, target):
-        """`begin` for tensors of these layouts, without the padding."""
+        """`begin` for tensors of these layouts."""
         height, row = target.height, target.row_bytes
         if all(t.pitch == t.row_bytes for t in (a, b, target)):
             # Nothing between the rows: one long row is as good, and leaves no short vector at each row's end.
