@@ -8,13 +8,10 @@ from systolith.rtl.isa import Function, Unit
 from .box import Box
 from .layer import PIECE_CYCLES, Extent, Layer, Piece, chunks
 
-__all__ = ["BroadcastLayer", "Move", "MoveLayer"]
+__all__ = ["Move", "MoveLayer"]
 
 #: Most vectors that an instruction has in a row.
 _MOST_VECTORS = (1 << 14) - 1
-
-#: About how many cycles an instruction takes beside its steps.
-_ISSUE_CYCLES = 10
 
 
 @dataclass(frozen=True)
@@ -126,55 +123,6 @@ class MoveLayer(Layer):
         builder.vector(reads, writes, function=Function.MAXIMUM, columns=columns, y_count=move.count[0],
                        in_address=source.address(y_in, taken.columns[0]) + origin_in,
                        out_address=target.address(y_out, put.columns[0]) + origin_out)
-
-
-@dataclass
-class BroadcastLayer(MoveLayer):
-    """Element-wise arithmetic of which an operand is repeated first, into the place of the result.
-
-    Where every row is the same, only so many are made as the result's last ones, which are the operand of all others
-    before they are overwritten themselves.
-
-    Members
-    -------
-    moves : list of one Move
-    inner : ElementwiseLayer, one of whose two sources is REPEATED
-    """
-    inner: Layer = None
-
-    slides = False
-
-    #: Stands for the repeated operand.
-    REPEATED = -1
-
-    def needs(self, box, shapes):
-        full = {source: box for source in self.inner.sources if source != self.REPEATED}
-        return {**super().needs(box, shapes), **full}
-
-    def part(self, box, held):
-        return replace(super().part(box, held), inner=self.inner.part(box, {**held, self.REPEATED: box}))
-
-    def begin(self, builder, layouts):
-        target, moves = layouts[self.target], self.moves
-        height, rows = target.height, target.height
-        if moves[0].take[0][1] == 0:
-            # As many as make repeating them as long as it takes to issue an instruction for so many rows each.
-            vectors = -(-target.row_bytes // builder.config.cols)
-            rows = min(height, max(1, round((_ISSUE_CYCLES * height / (builder.config.vector_beats * vectors)) ** 0.5)))
-            last = Box.whole((height, target.width, target.channels))._replace(rows=(height - rows, height))
-            moves = [moves[0].into(last)]
-        pieces = [Piece(piece.needs, Extent(0, 0), piece.atoms)
-                  for piece in self.copies(builder, layouts, moves) if piece.atoms]
-        for end in range(height % rows or rows, height + 1, rows):
-            start = max(0, end - rows)
-            made = replace(target.from_row(start), height=end - start, bottom=0)
-            operands = [target.from_row(height - made.height) if source == self.REPEATED else
-                        layouts[source].from_row(start) for source in self.inner.sources]
-            for piece in self.inner.pieces(builder, *operands, made):
-                needs = {source: Extent(need.rows + start, need.channels) for source, need in piece.needs.items()
-                         if source != self.REPEATED}
-                pieces.append(Piece(needs, Extent(piece.makes.rows + start, 0), piece.atoms))
-        return pieces
 
 
 def _lines(move, source, target, cols):

@@ -7,9 +7,9 @@ from systolith.host.quantisation import LEVELS, add_factors, multiply_factor
 from systolith.rtl.isa import Function, Unit
 from systolith.sim.arithmetic import quantise_multiplier
 
+from ..broadcast import BroadcastLayer
 from ..layer import Padding
 from ..matrix import TableLayer
-from ..move import BroadcastLayer
 from ..vector import ElementwiseLayer
 from ..window import Geometry
 from .moves import broadcast
