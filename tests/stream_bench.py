@@ -1,6 +1,6 @@
 """What passes a component with streams `arriving` and `kept` of bytes."""
 
-from amaranth.sim import Simulator
+from benches import run_benches
 
 
 def transfers(dut, offers, takes, check):
@@ -25,9 +25,6 @@ def transfers(dut, offers, takes, check):
                 arrived.append((cycle, value))
             await ctx.tick()
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(testbench)
-    simulator.run()
+    run_benches(dut, testbench)
     assert [value for _, value in taken] == [value for _, value in arrived][:len(taken)]
     return arrived, taken

@@ -1,7 +1,7 @@
 """The accumulators against a numpy array: every distance between additions to one row, reads in between."""
 
 import numpy as np
-from amaranth.sim import Simulator
+from benches import run_benches
 from systolith.rtl.accumulators import Accumulators
 from systolith.rtl.config import Config
 from systolith.rtl.mac import sum_width
@@ -33,10 +33,7 @@ def run(vectors, reads=(), config=CONFIG):
             ctx.set(dut.read.address, reads.get(now, 0))
             await ctx.tick()
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    run_benches(dut, bench)
     return seen
 
 

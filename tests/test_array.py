@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from benches import run_benches
 from systolith.rtl.array import SystolicArray
 from systolith.rtl.config import MULTIPLIERS, Config
 
@@ -58,10 +58,7 @@ def run(config, lengths, rng, gaps=0.0):
             sums[now] = ctx.get(dut.sums)
             await ctx.tick()
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    run_benches(dut, bench)
 
     for start, (_, expected) in vectors.items():
         for c in range(cols):

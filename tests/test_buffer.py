@@ -4,7 +4,7 @@ from collections import deque
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from benches import run_benches
 from systolith.rtl.buffer import UnifiedBuffer
 from systolith.rtl.config import Config
 from systolith.rtl.interfaces import BUFFER_READ_LATENCY
@@ -16,14 +16,6 @@ CONFIGS = {
     "1x2": Config(rows=1, cols=2, requantise_lanes=1, unified_buffer_bytes=258),
     "130x4, one row": Config(rows=130, cols=4, requantise_lanes=1, unified_buffer_bytes=256),
 }
-
-
-def simulate(dut, *benches):
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    for bench in benches:
-        simulator.add_testbench(bench)
-    simulator.run()
 
 
 def as_bytes(value, count):
@@ -104,7 +96,7 @@ def test_all_ports_together_act_like_an_array_of_bytes(config):
                 wrote[port] = en
             await ctx.tick()
 
-    simulate(dut, bench)
+    run_benches(dut, bench)
     assert host_answers > 5
 
 
@@ -133,7 +125,7 @@ def test_every_alignment_and_count():
                 await ctx.tick().repeat(BUFFER_READ_LATENCY - 1)
                 assert as_bytes(ctx.get(dut.vector_read.data), 5).tolist() == model[address:address + 5].tolist()
 
-    simulate(dut, bench)
+    run_benches(dut, bench)
 
 
 @pytest.mark.parametrize("activation", [0, 1])
@@ -161,4 +153,4 @@ def test_the_vector_units_write_is_visible_two_cycles_later(activation):
         await ctx.tick().repeat(BUFFER_READ_LATENCY)
         assert ctx.get(dut.matrix_read.data) & 0xFF == 0x22
 
-    simulate(dut, bench)
+    run_benches(dut, bench)

@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from benches import run_benches
 from systolith.rtl import packets
 from systolith.rtl.assembly import assemble
 from systolith.rtl.compact_requantise import CompactRequantise
@@ -173,10 +173,7 @@ def test_requantises_as_tflite_does(bits):
             scaled = int(requantise(np.array([total + bias]), np.array([multiplier]), np.array([shift]))[0])
             assert context.get(dut.result) == min(max(scaled + zero_point, low), high)
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-8)
-    simulator.add_testbench(testbench)
-    simulator.run()
+    run_benches(dut, testbench)
 
 
 @pytest.mark.parametrize("change, message", [

@@ -1,6 +1,6 @@
 import random
 
-from amaranth.sim import Simulator
+from benches import run_benches
 from systolith.rtl.config import Config
 from systolith.rtl.counters import Counters, CountersLayout
 from systolith.rtl.isa import Unit
@@ -15,10 +15,7 @@ def simulate(testbench):
     async def run(context):
         await testbench(context, dut)
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-8)
-    simulator.add_testbench(run)
-    simulator.run()
+    run_benches(dut, run)
 
 
 def values(context, dut):

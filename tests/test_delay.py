@@ -4,7 +4,7 @@ import random
 
 import pytest
 from amaranth.hdl import ResetInserter, Signal
-from amaranth.sim import Simulator
+from benches import run_benches
 from systolith.rtl.delay import DelayMemory
 
 
@@ -21,7 +21,4 @@ def test_words_follow_by_so_many_cycles(cycles):
                 assert ctx.get(line.q) == words[now - cycles], now
             await ctx.tick()
 
-    simulator = Simulator(ResetInserter(reset)(line))
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(testbench)
-    simulator.run()
+    run_benches(ResetInserter(reset)(line), testbench)

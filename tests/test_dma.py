@@ -2,7 +2,7 @@
 
 import pytest
 from amaranth.hdl import ResetInserter, Signal
-from amaranth.sim import Simulator
+from benches import run_benches
 from systolith.rtl import encoding
 from systolith.rtl.config import Config
 from systolith.rtl.dma import Dma
@@ -19,10 +19,7 @@ def run(script):
     async def testbench(context):
         await script(context, dut, clear)
 
-    simulator = Simulator(ResetInserter(clear)(dut))
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(testbench)
-    simulator.run()
+    run_benches(ResetInserter(clear)(dut), testbench)
 
 
 async def issue(context, dut, opcode, **fields):

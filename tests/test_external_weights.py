@@ -1,7 +1,7 @@
 import random
 from collections import deque
 
-from amaranth.sim import Simulator
+from benches import run_benches
 from systolith.rtl.external_weights import ExternalWeights
 
 
@@ -55,9 +55,5 @@ def test_answers_of_before_a_reset_are_dropped():
             context.set(dut.unit_request.valid, random.randrange(2))
             await context.tick().repeat(random.randrange(1, 10))
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-8)
-    simulator.add_testbench(memory, background=True)
-    simulator.add_testbench(unit)
-    simulator.run()
+    run_benches(dut, unit, background=[memory])
     assert sum(finished) > 200

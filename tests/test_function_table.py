@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from benches import run_benches
 from systolith.rtl.function_table import FunctionTable, FunctionTables
 
 
@@ -30,10 +30,7 @@ def test_every_entry_is_found(cols):
                 results.append(ctx.get(dut.result))
             await ctx.tick()
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    run_benches(dut, bench)
     assert results == np.where(use, table, np.arange(256)).tolist()
 
 
@@ -58,8 +55,5 @@ def test_lanes_look_up_each_for_itself(lanes):
             results.append(list(ctx.get(dut.results).to_bytes(lanes, "little")))
             await ctx.tick()
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    run_benches(dut, bench)
     assert results[FunctionTable.LATENCY:] == table.ravel()[entries].tolist()

@@ -4,7 +4,7 @@ import random
 from itertools import product
 
 import pytest
-from amaranth.sim import Simulator
+from benches import run_benches
 from systolith.rtl.loop_nest import LoopNest
 
 WIDTHS = [4, 3, 5]
@@ -50,10 +50,7 @@ def steps(nests, pauses):
             ctx.set(dut.step, 0)
             seen.append(of_nest)
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(testbench)
-    simulator.run()
+    run_benches(dut, testbench)
     return seen
 
 

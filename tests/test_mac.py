@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from benches import run_benches
 from systolith.rtl.mac import MacCell, sum_width
 from systolith.rtl.terms import WinogradTerm
 
@@ -15,13 +15,6 @@ def term(kind, a, w):
 
 def pack(values):
     return int.from_bytes(np.array(values, np.int8).tobytes(), "little")
-
-
-def simulate(dut, bench):
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
 
 
 def test_sum_width_holds_extremes_and_no_more():
@@ -69,7 +62,7 @@ def test_cell(kind, latency, rows, path):
             if t >= latency - 1:
                 assert ctx.get(dut.sum_out) == expected[t - latency + 1] + total[t]
 
-    simulate(dut, bench)
+    run_benches(dut, bench)
 
 
 def test_winograd_sums_for_all_pairs_of_operands():
@@ -90,4 +83,4 @@ def test_winograd_sums_for_all_pairs_of_operands():
             if t >= WinogradTerm.LATENCY - 1:
                 assert ctx.get(dut.term) == expected[t - WinogradTerm.LATENCY + 1]
 
-    simulate(dut, bench)
+    run_benches(dut, bench)

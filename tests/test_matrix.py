@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from amaranth.hdl import Module, ResetInserter, Signal
-from amaranth.sim import Simulator
+from benches import run_benches
 from systolith.rtl.config import ADDRESS_BITS, Config
 from systolith.rtl.encoding import encode
 from systolith.rtl.interfaces import BUFFER_READ_LATENCY
@@ -103,10 +103,7 @@ class Bench:
         self.unit = MatrixUnit(config)
         top = Module()
         top.submodules.unit = ResetInserter(self._reset)(self.unit)
-        simulator = Simulator(top)
-        simulator.add_clock(1e-6)
-        simulator.add_testbench(self._run)
-        simulator.run()
+        run_benches(top, self._run)
 
     def cycles(self, name):
         """Cycles in which a recorded signal was high."""

@@ -5,7 +5,7 @@ import zlib
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from benches import run_benches
 from systolith.rtl import packets
 from systolith.rtl.config import Config
 from systolith.rtl.packet_receiver import PacketReceiver
@@ -107,11 +107,7 @@ def test_receiver_finds_the_packets_that_the_reader_finds(seed):
             assert (header.length, payload) == (len(full), full[:wanted])
             found.append(Packet(header.kind, header.sequence, full, header.good))
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(send, background=True)
-    simulator.add_testbench(receive)
-    simulator.run()
+    run_benches(dut, receive, background=[send])
     assert found == expected
 
 
@@ -142,8 +138,5 @@ def test_receiver_takes_a_byte_a_cycle():
         cycles["read"] = cycle - cycles["received"]
         assert payload == list(range(60))
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    run_benches(dut, bench)
     assert cycles == {"received": len(stream) + 4, "read": 60 + 4}

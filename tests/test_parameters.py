@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from benches import run_benches
 from systolith.rtl.config import Config
 from systolith.rtl.isa import Destination
 from systolith.rtl.parameters import ParameterStore
@@ -14,13 +14,6 @@ CONFIGS = [
     Config(rows=4, cols=12, requantise_lanes=1, parameter_slots=8),
     Config(rows=4, cols=8, requantise_lanes=2, parameter_slots=4, weight_memory="external"),
 ]
-
-
-def simulate(dut, bench):
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
 
 
 async def load(ctx, dut, destination, slot, index, row):
@@ -63,7 +56,7 @@ def test_each_slot_and_beat_gives_its_columns(config):
                 assert [ctx.get(v) for v in dut.multiplier] == multiplier[slot, columns].tolist()
                 assert [ctx.get(v) for v in dut.shift] == shift[slot, columns].tolist()
 
-    simulate(dut, bench)
+    run_benches(dut, bench)
 
 
 @pytest.mark.parametrize("config, apart", [(CONFIGS[0], 4), (CONFIGS[1], 2), (CONFIGS[2], 4), (CONFIGS[4], 1)],
@@ -89,11 +82,7 @@ def test_a_row_is_stored_in_parts(config, apart):
                 seen[cycle - dut.LATENCY] = ctx.get(dut.bias[0])
             await ctx.tick()
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(writer)
-    simulator.add_testbench(reader)
-    simulator.run()
+    run_benches(dut, writer, reader)
     for cycle, value in seen.items():
         beat = cycle % config.beats
         # The rows are on the bus in cycles 0 and 2 * apart; a part is there three cycles later, asked for one before.

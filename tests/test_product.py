@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 from amaranth.hdl import signed, unsigned
-from amaranth.sim import Simulator
+from benches import run_benches
 from systolith.rtl.multiplier import Multiplier
 from systolith.rtl.product import Product
 
@@ -39,10 +39,7 @@ def test_is_the_product_after_its_latency(a, b, dsp):
                 products.append(ctx.get(dut.product))
             await ctx.tick()
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    run_benches(dut, bench)
     assert products == [x * y for x, y in pairs]
 
 

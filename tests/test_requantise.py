@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from benches import run_benches
 from systolith.rtl.requantise import RequantiseLane, Rescale
 from systolith.sim.arithmetic import INT32_MAX, INT32_MIN, requantise, wrap32
 
@@ -22,10 +22,7 @@ def stream_through(dut, inputs):
                 results.append(ctx.get(dut.result))
             await ctx.tick()
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    run_benches(dut, bench)
     return np.array(results)
 
 

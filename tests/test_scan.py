@@ -3,7 +3,7 @@
 import numpy as np
 from amaranth.hdl import Module
 from amaranth.lib.wiring import Component, In, Out
-from amaranth.sim import Simulator
+from benches import run_benches
 from systolith.synth.scan import ScanHarness
 
 
@@ -37,7 +37,4 @@ def test_every_bit_goes_through():
             assert ctx.get(harness.scan_out) == out
             await ctx.tick()
 
-    simulator = Simulator(harness)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    run_benches(harness, bench)

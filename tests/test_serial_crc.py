@@ -3,7 +3,7 @@
 import random
 import zlib
 
-from amaranth.sim import Simulator
+from benches import run_benches
 from systolith.rtl.serial_crc import SerialCrc
 
 
@@ -36,7 +36,4 @@ def test_bytes_make_their_crc_and_match_it():
             await take(context, b"\0")
             assert not context.get(dut.match_detected)
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-8)
-    simulator.add_testbench(testbench)
-    simulator.run()
+    run_benches(dut, testbench)

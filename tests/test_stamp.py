@@ -7,7 +7,7 @@ import pytest
 from amaranth.back import verilog as amaranth_verilog
 from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import Component, In, Out
-from amaranth.sim import Simulator
+from benches import run_benches
 from systolith.rtl import verilog
 from systolith.rtl.stamp import StampPlatform, place
 
@@ -126,10 +126,7 @@ def test_ports_given_are_connected():
             seen.append(ctx.get(top.q))
             await ctx.tick()
 
-    simulator = Simulator(top)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    run_benches(top, bench)
     assert seen[4:] == list(range(8))
     text = verilog.convert(top, "top")
     assert not re.search("first__d|second__q", text) and re.search(r"\.d\(d\[6:2\]\)", text)

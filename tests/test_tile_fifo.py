@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from amaranth.sim import Simulator
+from benches import run_benches
 from systolith.rtl.tile_fifo import TileFifo
 
 WIDTH = 8
@@ -34,10 +34,7 @@ def run(depth, writing, taking, cycles=600):
                 freed.append(cycle)
             await ctx.tick()
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(testbench)
-    simulator.run()
+    run_benches(dut, testbench)
     return written, taken, freed
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from benches import run_benches
 from systolith.rtl.config import ConfigError
 from systolith.rtl.uart import Uart
 
@@ -53,10 +53,7 @@ def sent(uart, data, cycles):
 
 
 def run(component, bench):
-    simulator = Simulator(component)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    run_benches(component, bench)
 
 
 @pytest.mark.parametrize("ratio", RATIOS)

@@ -2,7 +2,7 @@ import random
 from collections import deque
 
 import pytest
-from amaranth.sim import Simulator
+from benches import run_benches
 from systolith.rtl.compact_matrix import CompactMatrixUnit
 from systolith.rtl.config import MULTIPLIERS, PRESETS, Config
 from systolith.rtl.matrix import MatrixUnit
@@ -41,10 +41,7 @@ def test_counts_whole_cycles_of_weights_that_are_not_zero(rows, cols, path):
             full.append(context.get(dut.full))
             await context.tick()
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-8)
-    simulator.add_testbench(testbench)
-    simulator.run()
+    run_benches(dut, testbench)
     size, late = rows * cols, UsefulMacs.latency(config)
     assert macs[-1] > 100 * size
     assert [sum(full[:cycle]) for cycle in range(late, len(full))] == [

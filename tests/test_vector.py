@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from benches import run_benches
 from systolith.rtl.config import Config
 from systolith.rtl.encoding import encode
 from systolith.rtl.interfaces import BUFFER_READ_LATENCY
@@ -187,11 +187,7 @@ def simulate(config, program, buffer, slots, *, gaps=False, wait=()):
             await ctx.tick()
         assert pending is None
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(issue, background=True)
-    simulator.add_testbench(observe)
-    simulator.run()
+    run_benches(dut, observe, background=[issue])
     return run
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from benches import run_benches
 from systolith.rtl.config import Config
 from systolith.rtl.encoding import encode
 from systolith.rtl.isa import Function, Opcode
@@ -79,11 +79,7 @@ def run(config, settings, words, cycles=400):
                 fault[:] = [ctx.get(dut.fault_pc)]
             await ctx.tick()
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(issue, background=True)
-    simulator.add_testbench(observe)
-    simulator.run()
+    run_benches(dut, observe, background=[issue])
     return tokens, taken, fault[0] if fault else None
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from benches import run_benches
 from systolith.rtl.isa import Function
 from systolith.rtl.vector_element_lane import ElementLane
 from systolith.sim.arithmetic import requantise, wrap32
@@ -47,7 +47,4 @@ def test_functions_back_to_back(settings, dsp):
                 assert ctx.get(dut.accumulator) == element(*sample, settings), sample
             await ctx.tick()
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    run_benches(dut, bench)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from benches import run_benches
 from systolith.rtl.isa import Function
 from systolith.rtl.vector_tap_lane import TapLane
 
@@ -58,7 +58,4 @@ def test_every_function_back_to_back(taps, dsp):
                 assert ctx.get(dut.value) == expected[i - delay - 2] & 0xFFFFFFFF, (i, samples[i - delay - 2])
             await ctx.tick()
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    run_benches(dut, bench)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from benches import run_benches
 from systolith.rtl.config import Config
 from systolith.rtl.isa import Destination
 from systolith.rtl.vector_weights import DepthwiseWeights
@@ -42,7 +42,4 @@ def test_slots_and_kernel_rows(taps, kernel_rows):
                 await ctx.tick().repeat(dut.LATENCY)
                 assert [ctx.get(w) for w in dut.weights] == [stored[slot, kernel_row, k] for k in range(taps)]
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    run_benches(dut, bench)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from benches import run_benches
 from systolith.rtl.config import Config
 from systolith.rtl.vector_window import VectorWindow
 
@@ -31,7 +31,4 @@ def test_each_kernel_row_slides_by_itself(taps, kernel_rows, used):
                     assert [ctx.get(tap) for tap in dut.window] == history[arrived][-taps:]
             await ctx.tick()
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    run_benches(dut, bench)

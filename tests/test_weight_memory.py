@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from benches import run_benches
 from systolith.rtl.config import Config
 from systolith.rtl.weight_memory import WeightMemory
 
@@ -34,7 +34,4 @@ def test_rows_are_read_some_cycles_after_their_addresses(count, path, bank, monk
                 assert ctx.get(dut.read.data) == words[asked[cycle - WeightMemory.LATENCY]]
             await ctx.tick()
 
-    simulator = Simulator(dut)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
+    run_benches(dut, bench)
