@@ -65,7 +65,7 @@ class Step:
     -------
     operator : int or None, the operator that the host executes
     part : int, number of the network's part to which the run belongs: within a part tensors stay in the unified buffer,
-        of some a few rows also until the next
+        of some a few rows, or all of an input, also until the next
     code, weights : int, the images that instruction buffer and weight memory must hold before the run
     address : int, the run's first instruction
     layouts : dict from tensor number to `Layout`, of the tensors in the unified buffer

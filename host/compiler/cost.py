@@ -2,12 +2,12 @@
 
 from systolith.rtl.isa import Unit
 
-from .box import Box
-
 __all__ = ["cost"]
 
-#: What each layer of each part costs beside its work and its tensors, in bytes of instructions: about so much.
-_LAYER_COST = 256
+#: What a layer of a part costs beside its work and its tensors, in bytes of instructions, about: at all, and for each
+#: block of output channels (weights, parameters, configuration, array, activation).
+_LAYER_COST = 128
+_BLOCK_COST = 112
 
 
 def cost(config, shapes, layers, work, parts, channels):
@@ -23,14 +23,16 @@ def cost(config, shapes, layers, work, parts, channels):
     channels : int, pieces into which the channels are cut
     """
     moved = sum(part.layouts[t].size for part in parts for t in (*part.writes, *part.reads))
-    cycles = len(parts) * len(layers) * _LAYER_COST
+    cycles = instructions = 0
     for i, layer in layers.items():
-        whole = Box.whole(shapes[layer.target]).volume
+        height, width, depth = shapes[layer.target]
         # A tile takes `tile_beats` cycles to shift in, however few pixels there are.
         least = config.tile_beats if layer.unit is Unit.MATRIX else 1
+        whole = max(height * width, least) * depth
         for part in parts:
             layout, kept = part.layouts[layer.target], part.layers[i].kept
             made = layout.height - kept
+            instructions += _LAYER_COST + _BLOCK_COST * -(-layout.channels // config.cols)
             cycles += work[i] * max(made * layout.width, least) * layout.channels / whole
             padding = (layout.size - layout.height * layout.row_bytes) * made / layout.height
             cycles += padding / config.cols * config.beats
@@ -40,4 +42,4 @@ def cost(config, shapes, layers, work, parts, channels):
     # Weights that do not all fit are sent again for each part; pieces of channels have their own.
     fit = weights / channels <= config.weight_memory_rows * config.cols
     again = 0 if fit else weights * (len(parts) / channels - 1)
-    return moved + cycles + again
+    return moved + instructions + cycles + again

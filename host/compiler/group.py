@@ -30,7 +30,8 @@ class Part:
     reads : list of tensor numbers that it reads afterwards
     boxes : dict from tensor number to the `Box` of it that takes part; whole tensors are left out
     parts : int, number of parts that make up the layers; 0 if this is all of them
-    number : int; of what other parts have left in the unified buffer only kept rows (`ContinuedLayer`) are used
+    number : int; of what other parts have left in the unified buffer only kept rows (`ContinuedLayer`) and inputs that
+        are not among `writes` are used
     """
     layers: dict
     layouts: dict
@@ -135,15 +136,19 @@ class Group:
                 return None
             cuts.append(found)
             held = found.held
-        resident = [t for t in self._inputs if keep and all(c.held[t] == cuts[0].held[t] for c in cuts)]
-        fixed = self._fixed(cuts, resident)
+        resident, fixed = self._fixed(cuts) if keep else ([], {})
         try:
             parts = [self._place(c, fixed, may_overlap) for c in cuts]
         except PlanError:
             return None
-        if not self._stays(cuts, parts, fixed, resident):
-            return None
-        if kept := fixed.keys() - resident:
+        kept = fixed.keys() - resident
+        for now, (last, part) in zip(cuts[1:], itertools.pairwise(parts)):
+            for tensor in filter(now.kept, kept):
+                old, new = last.layouts[tensor], part.layouts[tensor]
+                # Else kept rows would move to higher addresses, or to other padding.
+                if new.top > old.top or (new.left, new.right) != (old.left, old.right):
+                    return None
+        if kept:
             self._spread(cuts, parts, fixed, min(kept, key=fixed.get))
         for (before, now), (last, part) in zip(itertools.pairwise(cuts), itertools.pairwise(parts)):
             part.writes = [t for t in part.writes if t not in resident]
@@ -156,33 +161,24 @@ class Group:
             part.parts = len(wanted) if len(wanted) > 1 else 0
         return parts
 
-    def _stays(self, cuts, parts, fixed, resident):
-        """Whether what is to stay can: inputs as they are, kept rows not to higher addresses or other padding."""
-        for now, (last, part) in zip(cuts[1:], itertools.pairwise(parts)):
-            for tensor in fixed:
-                old, new = last.layouts[tensor], part.layouts[tensor]
-                if tensor in resident:
-                    if new != old:
-                        return False
-                elif now.kept(tensor) and (new.top > old.top or (new.left, new.right) != (old.left, old.right)):
-                    return False
-        return True
-
-    def _fixed(self, cuts, resident):
-        """Addresses, at the end of the unified buffer, of the tensors that stay from part to part: the `resident` ones,
-        and below them those of which rows are kept; the one of which most is kept has the lowest."""
+    def _fixed(self, cuts):
+        """What stays from part to part: the inputs that all parts need alike, and the addresses of these, at the end of
+        the unified buffer, and, below them, of tensors of which rows are kept; the one of which most is has the lowest.
+        """
         config = self._config
+        layouts = [stored(now.shapes, now.layers) for now in cuts]
+        resident = [t for t in self._inputs if all(now.held[t] == cuts[0].held[t] and each[t] == layouts[0][t]
+                                                   for now, each in zip(cuts, layouts))]
         kept = dict.fromkeys(resident, 0)
         for now in cuts:
             for tensor, box in now.made.items():
                 if rows := now.kept(tensor):
                     kept[tensor] = kept.get(tensor, 0) + rows * box.volume // box.shape[0]
         address, fixed = config.unified_buffer_bytes - max(config.rows, config.cols), {}
-        layouts = [stored(now.shapes, now.layers) for now in cuts] if kept else []
         for tensor in sorted(kept, key=kept.get):
             address -= max(each[tensor].size for each in layouts)
             fixed[tensor] = address
-        return fixed
+        return resident, fixed
 
     def _spread(self, cuts, parts, fixed, tensor):
         """Gives what memory is left to the lowest of the fixed tensors, so that its rows need not move each time."""

@@ -137,7 +137,7 @@ class Layer:
         return [] if self.unit is None else [partial(builder.fill_padding, layouts[self.target])]
 
     def begin(self, builder, layouts):
-        """Plans the layer.
+        """Plans the layer; emits nothing yet.
 
         Parameters
         ----------
@@ -160,7 +160,7 @@ class Extent(NamedTuple):
 
 @dataclass
 class Piece:
-    """A part of a layer that is emitted at one go.
+    """A part of a layer that is emitted at one go, perhaps in turns with one of another layer.
 
     Members
     -------

@@ -199,7 +199,8 @@ class TableLayer(MatrixLayer):
         return {}
 
     def begin(self, builder, layouts):
-        source, target = whole, _ = layouts[self.sources[0]], layouts[self.target]
+        source, target = layouts[self.sources[0]], layouts[self.target]
+        whole = source
         if not source.padded and not target.padded and source.size == target.size:
             # Elements are elements: as many of them side by side as the array takes.
             limit, size = min(builder.config.rows, builder.config.cols), source.size
@@ -210,8 +211,8 @@ class TableLayer(MatrixLayer):
                               for t in (source, target))
         channels = source.channels
         self.weights = np.eye(channels, dtype=np.int8)[None, None]
-        (multiplier, shift), same = quantise_multiplier(1.0), np.ones(channels, np.int64)
-        self.quantisation = Quantisation(0 * same, multiplier * same, shift * same, 0, -128, 127)
+        (multiplier, shift), ones = quantise_multiplier(1.0), np.ones(channels, np.int64)
+        self.quantisation = Quantisation(0 * ones, multiplier * ones, shift * ones, 0, -128, 127)
         pieces = super().begin(builder, {self.sources[0]: source, self.target: target})
         # Channels are not the tensor's, and rows need not be.
         same = source.height == whole.height

@@ -65,7 +65,7 @@ def schedule(builder, layers, layouts, overlap, done):
 
 
 def _may_advance(first, last, layouts, made):
-    """Whether the next piece of the later layer comes before the next one of the earlier layer."""
+    """Whether the next piece of the later layer need not come after the next one of the earlier layer."""
     if first.layer.unit is last.layer.unit:
         return False
     if first.layer.target not in last.layer.sources and last.pieces:
@@ -77,4 +77,5 @@ def _may_advance(first, last, layouts, made):
 
 
 def _holds(have, need, layout):
-    return have.rows >= min(need.rows, layout.height) or have.channels >= need.channels
+    # One row at least, even for what reads padding alone: its first piece may be what writes that.
+    return have.rows >= max(1, min(need.rows, layout.height)) or have.channels >= need.channels

@@ -1,9 +1,10 @@
 """Cuts a network whose tensors do not fit the unified buffer into parts that do; tensors in between stay on the host.
 
-A group of consecutive layers is executed part by part: its outputs are cut into bands of rows, and each part computes
-what its bands need, from the rows of the group's inputs up. So only the inputs and outputs of groups cross the link.
-Rows of a tensor that two bands need stay in the unified buffer, which takes memory (`ContinuedLayer`), or are made
-twice. A layer by itself may also be cut by columns and by output channels.
+A group of consecutive layers is executed part by part: its outputs are cut into bands of rows, and into pieces of
+channels if then nothing is made twice; each part computes what its bands need, from the rows of the group's inputs up.
+So only the inputs and outputs of groups cross the link. Rows of a tensor that two bands need stay in the unified
+buffer, which takes memory (`ContinuedLayer`), or are made twice; inputs that all parts need alike stay, too. A layer by
+itself may also be cut by columns.
 """
 
 from .group import Group
