@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """What docs/integration.md shows is what it claims to be: designs elaborate and pass Verilator's lint, programs run."""
 
 import re

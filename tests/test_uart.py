@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """The UART on a line in continuous time: every byte, every ratio of clock and baud, ends that are out of tune."""
 
 import numpy as np

@@ -20,7 +20,7 @@ class BroadcastLayer(MoveLayer):
     """Element-wise arithmetic of which an operand is repeated first, into the place of the result.
 
     Where every row is the same, only so many are made as the result's last ones, which are the operand of all others
-    before they are overwritten themselves.
+    before they are overwritten themselves. Where every pixel is the same, so many pixels, or none (`_by_pixels`).
 
     Members
     -------
@@ -91,8 +91,7 @@ class BroadcastLayer(MoveLayer):
         repeated = layouts[move.source].address(*(first for first, _ in move.take[:2])) + move.take[2][0]
         pieces = []
         if together > 1:
-            place = operand(target.address(lines - 1, width - together) if not flat else
-                            target.address(0, width - together), together)
+            place = operand(target.address(lines - 1, width - together), together)
             once = {move.source: operand(repeated, 1), self.target: place}
             pieces += [Piece({move.source: Extent(layouts[move.source].height, channels)}, Extent(0, 0), piece.atoms)
                        for piece in self.copies(builder, once, [Move(move.source, (1, together, channels),
@@ -120,7 +119,7 @@ class BroadcastLayer(MoveLayer):
 
 
 def _together(config, channels, pixels, most):
-    """For how many pixels it pays to repeat an operand of all channels, in rows of at most `most`."""
+    """For how many pixels, at most `most`, it pays to repeat an operand of `channels` bytes, if `pixels` take it."""
     def cycles(together):
         vectors = -(-channels * together // config.cols)
         instructions = 1 + (channels * together % config.cols > 0)
