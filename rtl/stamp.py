@@ -1,19 +1,21 @@
-"""Equal hardware elaborated once: repeated components become instances of one Verilog module.
+"""Modules that are converted to Verilog by themselves: equal hardware once, large units side by side.
 
 Amaranth does not share identical submodules, so that an array of R x C cells costs R*C elaborations and as many copies
 in the Verilog. A component that is placed with `place` and carries a `stamp_key` is converted once for each key
-instead; the simulator and vendor platforms still see ordinary submodules, from the same code.
+instead. A large unit that is placed with `place_unit` is converted by a process of its own. The simulator and vendor
+platforms still see ordinary submodules, from the same code.
 """
 
 import re
 
 from amaranth.back import rtlil
-from amaranth.hdl import ClockSignal, Const, Instance, Value
-from amaranth.lib.wiring import In
+from amaranth.hdl import ClockSignal, Const, Elaboratable, Instance, ResetInserter, ResetSignal, Signal, Value
+from amaranth.lib.wiring import In, Signature
 
+from .background import Background
 from .memory_module import memory_module
 
-__all__ = ["StampPlatform", "flat_ports", "place"]
+__all__ = ["StampPlatform", "flat_ports", "place", "place_unit"]
 
 
 def flat_ports(component):
@@ -78,8 +80,37 @@ def place(m, name, component, platform, **ports):
     return component
 
 
+def place_unit(m, name, component, platform, clear=None):
+    """Adds a large `component` to module `m` as submodule `name`, where the platform makes stamps as a module that
+    another process converts.
+
+    Parameters
+    ----------
+    m : Module
+        Where it goes.
+    name : str
+        Name of the submodule.
+    component : wiring.Component
+        In the `sync` domain, driven through its ports only.
+    platform : object or None
+        The platform that `elaborate` was given.
+    clear : Value, 1 bit, optional
+        Resets its registers, as by `ResetInserter`.
+
+    Returns
+    -------
+    wiring.Component
+        `component`, whose ports are used as if it were an ordinary submodule.
+    """
+    if isinstance(platform, StampPlatform):
+        m.submodules[name] = platform.unit(name, component, clear)
+    else:
+        m.submodules[name] = component if clear is None else ResetInserter(clear)(component)
+    return component
+
+
 class StampPlatform:
-    """Platform of a conversion to Verilog that collects the modules of stamped components and of memories.
+    """Platform of a conversion to Verilog that collects the modules of stamped components, of units and of memories.
 
     Parameters
     ----------
@@ -96,16 +127,19 @@ class StampPlatform:
         self._stamps = {}
         self._rtlil = []
         self._memories = {}
+        self._units = []
 
-    @property
-    def rtlil(self):
-        """RTLIL of each stamped component."""
-        return tuple(self._rtlil)
+    def modules(self):
+        """All modules, once the component that they are for is converted; waits for those of units.
 
-    @property
-    def verilog(self):
-        """Verilog of each kind of memory."""
-        return tuple(self._memories.values())
+        Returns
+        -------
+        rtlil, verilog : list of str
+            Of each stamped component and unit; of each kind of memory.
+        """
+        units = [unit.result() for unit in self._units]
+        return ([*self._rtlil, *(text for rtlil, _ in units for text in rtlil)],
+                [*self._memories.values(), *(text for _, verilog in units for text in verilog)])
 
     def stamp(self, component, ends):
         """An `Instance` of the module for the component's key, its ports connected as in `ends`, see `flat_ports`."""
@@ -115,19 +149,37 @@ class StampPlatform:
         if key not in self._stamps:
             name = f"{self._prefix}_{type(component).__name__.lower()}_{len(self._stamps)}"
             self._stamps[key] = name, False
-            text = rtlil.convert(component, name=name, platform=self, emit_src=False)
+            text = self._convert(component, name)
             if "switch \\rst" in text:
                 raise ValueError(f"{type(component).__name__} has a stamp_key, so its registers must be reset-less")
             # Amaranth makes ports for clock and reset wherever something is clocked; nothing here uses the reset.
             text, clocked = re.subn(r"^.* \\rst(?: \[0\])?\n", "", text, flags=re.MULTILINE)
             self._stamps[key] = name, bool(clocked)
-            self._rtlil.append(text.replace("attribute \\top 1\n", ""))
+            self._rtlil.append(text)
         name, clocked = self._stamps[key]
-        ports = {("i_" if flow == In else "o_") + port: value
-                 for port, flow, value in ends if len(value)}
+        ports = _connections(ends)
         if clocked:
             ports["i_clk"] = ClockSignal()
         return Instance(name, **ports)
+
+    def unit(self, name, component, clear):
+        """An `Instance` of the module for a component that is there once."""
+        name = f"{self._prefix}_{name}"
+
+        def convert():
+            platform = StampPlatform(name, self._cells)
+            text = platform._convert(component if clear is None else _Cleared(component), name)
+            rtlil, verilog = platform.modules()
+            return [*rtlil, text], verilog
+
+        component._MustUse__used = True
+        self._units.append(Background(convert))
+        ports = _connections(flat_ports(component)) | ({} if clear is None else {"i_clear": clear})
+        return Instance(name, i_clk=ClockSignal(), i_rst=ResetSignal(), **ports)
+
+    def _convert(self, component, name):
+        """RTLIL of a module, without that of the modules that are collected meanwhile."""
+        return rtlil.convert(component, name=name, platform=self, emit_src=False).replace("attribute \\top 1\n", "")
 
     def get_multiplier(self, multiplier):
         """What stands for a `Multiplier`, or None for the portable form."""
@@ -148,6 +200,26 @@ class StampPlatform:
             if read.domain != "comb":
                 ports[f"i_read{n}_en"] = read.en
         return Instance(name, **ports)
+
+
+class _Cleared(Elaboratable):
+    """A component with one more port, which resets its registers."""
+
+    def __init__(self, component):
+        self.signature = Signature({**component.signature.members, "clear": In(1)})
+        self.clear = Signal()
+        self._component = component
+
+    def __getattr__(self, name):
+        return getattr(self._component, name)
+
+    def elaborate(self, platform):
+        return ResetInserter(self.clear)(self._component)
+
+
+def _connections(ends):
+    """Ports of an `Instance`, from ends as of `flat_ports`."""
+    return {("i_" if flow == In else "o_") + port: value for port, flow, value in ends if len(value)}
 
 
 def _address(port):

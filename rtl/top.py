@@ -1,6 +1,6 @@
 """The chip: host port, sequencer, units and memories, wired together."""
 
-from amaranth.hdl import Module, ResetInserter, unsigned
+from amaranth.hdl import Module, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,6 +15,7 @@ from .isa import Unit
 from .matrix import MatrixUnit
 from .packets import COUNTERS
 from .sequencer import Sequencer
+from .stamp import place_unit
 from .vector import VectorUnit
 from .waits import units
 from .weight_memory import WeightMemory
@@ -23,6 +24,8 @@ from .weights import WeightUnit
 __all__ = ["Tpu"]
 
 WEIGHT_ADDRESS_BITS = 28
+#: Columns of a chip whose units are converted to Verilog each by a process of its own, as they take seconds.
+WIDE = 64
 
 
 class Tpu(wiring.Component):
@@ -73,18 +76,20 @@ class Tpu(wiring.Component):
         m.submodules.host = host = HostPort(config)
         m.submodules.sequencer = sequencer = Sequencer(config)
         m.submodules.counters = counters = Counters(config)
-        m.submodules.buffer = buffer = UnifiedBuffer(config)
+
+        def place(name, component, clear=None):
+            return place_unit(m, name, component, platform if config.cols >= WIDE else None, clear)
+
+        buffer = place("buffer", UnifiedBuffer(config))
 
         # Between programs the units are in reset; the memories and the host port's packets are not.
-        weights, matrix, activation = WeightUnit(config), MatrixUnit(config), ActivationUnit(config)
-        m.submodules.weights = ResetInserter(sequencer.clear)(weights)
-        m.submodules.matrix = ResetInserter(sequencer.clear)(matrix)
-        m.submodules.activation = ResetInserter(sequencer.clear)(activation)
+        weights = place("weights", WeightUnit(config), sequencer.clear)
+        matrix = place("matrix", MatrixUnit(config), sequencer.clear)
+        activation = place("activation", ActivationUnit(config), sequencer.clear)
         by_unit = {Unit.HOST: host, Unit.WEIGHT: weights, Unit.MATRIX: matrix, Unit.ACTIVATION: activation}
         loaded = [activation.load]
         if config.has_vector:
-            by_unit[Unit.VECTOR] = vector = VectorUnit(config)
-            m.submodules.vector = ResetInserter(sequencer.clear)(vector)
+            by_unit[Unit.VECTOR] = vector = place("vector", VectorUnit(config), sequencer.clear)
             loaded.append(vector.load)
             wiring.connect(m, vector.buffer_read, buffer.vector_read)
             wiring.connect(m, vector.buffer_write, buffer.vector_write)

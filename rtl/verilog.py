@@ -56,7 +56,8 @@ def convert(component, name="systolith", *, flat=False, cells=None):
     platform = StampPlatform(name, cells)
     with _without_collector():
         top = rtlil.convert(component, name=name, platform=platform, emit_src=False)
-    netlist = "\n".join((*platform.rtlil, top))
+        modules, memories = platform.modules()
+    netlist = "\n".join((*modules, top))
     passes = _FLAT if flat else _MODULES
     yosys = find_yosys(lambda version: version >= (0, 40))
     # Yosys warns that some processes cannot be Verilog; Amaranth does not make those.
@@ -65,7 +66,7 @@ def convert(component, name="systolith", *, flat=False, cells=None):
     # yosys 0.70 ends in an assertion.
     text = re.sub(r"(?<=\\)\S+\[\S*", lambda name: name[0].translate(_ROUND), text)
     # Icarus evaluates `always @*` only once an input changes, so that constants in it read as X (Amaranth issue 1629).
-    return "\n".join((*platform.verilog, text)).replace("always @*", "always_comb")
+    return "\n".join((*memories, text)).replace("always @*", "always_comb")
 
 
 def ports(component):
