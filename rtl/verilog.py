@@ -30,6 +30,8 @@ opt_clean -purge
 write_verilog -noattr
 """
 _ROUND = str.maketrans("[]", "()")
+# Wires without bits, of a register or port that some chips do not need: in Verilog they would have two.
+_EMPTY = re.compile(r"^(?: *attribute .*\n)* *wire width 0 .*\n|^connect \\\S+ \{ *\}\n", re.MULTILINE)
 
 
 def convert(component, name="systolith", *, flat=False, cells=None):
@@ -57,7 +59,7 @@ def convert(component, name="systolith", *, flat=False, cells=None):
     with _without_collector():
         top = rtlil.convert(component, name=name, platform=platform, emit_src=False)
         modules, memories = platform.modules()
-    netlist = "\n".join((*modules, top))
+    netlist = _EMPTY.sub("", "\n".join((*modules, top)))
     passes = _FLAT if flat else _MODULES
     yosys = find_yosys(lambda version: version >= (0, 40))
     # Yosys warns that some processes cannot be Verilog; Amaranth does not make those.

@@ -13,6 +13,8 @@ from systolith.rtl.verilog import convert
 
 WAIVERS = Path(__file__).resolve().parents[1] / "rtl" / "lint.vlt"
 ODD = Config(name="12x10", rows=12, cols=10, requantise_lanes=5, vector_taps=2)
+#: As `v1`, which takes the linter very long: rows of weights from outside, one in each cycle.
+EXTERNAL = Config(name="external", rows=4, cols=8, requantise_lanes=4, weight_memory="external")
 
 
 def lint(config, folder):
@@ -26,7 +28,7 @@ def lint(config, folder):
     return result.stdout + result.stderr if result.returncode else ""
 
 
-@pytest.mark.parametrize("config", [PRESETS["pico"], PRESETS["edge"], ODD,
+@pytest.mark.parametrize("config", [PRESETS["pico"], PRESETS["edge"], ODD, EXTERNAL,
                                     pytest.param(PRESETS["v1"], marks=pytest.mark.slow)], ids=lambda c: c.name)
 def test_only_the_waived_is_found(config, tmp_path):
     assert lint(config, tmp_path) == ""

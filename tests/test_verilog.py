@@ -4,7 +4,9 @@ import re
 
 from systolith.rtl import verilog
 from systolith.rtl.config import Config
+from systolith.rtl.isa import Destination
 from systolith.rtl.matrix import MatrixUnit
+from systolith.rtl.parameters import ParameterStore
 from systolith.rtl.sequencer import Sequencer
 
 CONFIG = Config(rows=2, cols=2, requantise_lanes=1, accumulator_depth=16)
@@ -49,3 +51,10 @@ def test_no_name_has_brackets():
     text = verilog.convert(Sequencer(CONFIG), "chip")
     assert re.search(r"\\\S+\(0\) ", text), "an element of an array has a name of its own"
     assert not re.search(r"\\\S*[][]", text)
+
+
+def test_nothing_of_no_bits():
+    """The parameters of `v1` come in one part, whose number takes no bits; `[-1:0]` would be two."""
+    config = Config(rows=2, cols=4, requantise_lanes=2, weight_memory="external")
+    text = verilog.convert(ParameterStore(config, Destination.ACTIVATION, 2), "chip")
+    assert "[-1:0]" not in text and not re.search(r"\bread_part\b", text) and re.search(r"\bread_beat\b", text)
