@@ -32,7 +32,8 @@ def bench_v1(plot_path, sibling, as_json):
             print_sibling(rows)
         sys.exit(0 if all(row["equal"] for row in rows) else 1)
 
-    from .bench_v1 import SCALES, figure_11, notes, plot_sensitivity, sensitivity, table_3
+    from .bench_v1 import notes, table_3
+    from .sensitivity_v1 import SCALES, figure_11, plot_sensitivity, sensitivity
 
     with progress() as show:
         workloads, speeds = table_3(show), sensitivity(show)

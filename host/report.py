@@ -116,6 +116,17 @@ def print_bench_v1(report):
         table.add_row(key, *(f"{r['matrix_time']['ours'][key]:.1f} / {r['matrix_time']['published'][key]:.1f}"
                              for r in workloads))
     console.print(table)
+    table = _table("host and unified buffer: here / paper's Tables 5 and 8", "row", *names)
+    for key, text in (("host_time", "link to the host, % of cycles"), ("unified_buffer", "unified buffer, MiB")):
+        table.add_row(text, *(f"{r[key]['ours']} / {r[key]['published']}" for r in workloads))
+    console.print(table)
+    wide = {row["workload"]: row for row in workloads if row["wide_input"]}
+    table = _table("MLPs with inputs as wide as Table 5 lets them be: here / paper's Table 3", "row", *wide)
+    for number, key in enumerate(workloads[0]["published"], 1):
+        if key != "tops":
+            table.add_row(f"{number} {key}", *(f"{r['wide_input'][key]:.1f} / {r['published'][key]:.1f}"
+                                               for r in wide.values()))
+    console.print(table)
     for note in report["notes"]:
         console.print(note, highlight=False)
     table = _table("speed when scaled by 0.25, 0.5, 1, 2, 4", "row", *names)
