@@ -30,8 +30,8 @@ def program_for(name, scale=1, accumulators=1, widths=None):
     config = v1 if scale == 1 else replace(
         v1, name=f"v1-{side}", rows=side, cols=side, requantise_lanes=side // 2, instruction_depth=65536,
         weight_memory_rows=int(v1.weight_memory_rows / scale))
-    return compile_graph(build(name, widths=widths), replace(config, accumulator_depth=int(v1.accumulator_depth * accumulators)),
-                         transfers=True)
+    config = replace(config, accumulator_depth=int(v1.accumulator_depth * accumulators))
+    return compile_graph(build(name, widths=widths), config, transfers=True)
 
 
 def totals(program, memory=1, clock=1):

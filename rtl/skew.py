@@ -7,15 +7,11 @@ from .stamp import place
 
 __all__ = ["DelayLine", "Skew"]
 
-#: Bits of a line that is not cut in width.
-_WIDE = 128
-
 
 class DelayLine(Component):
     """A word some cycles later, in registers without reset.
 
-    A line is two lines of half the width if it is wide, else of half the length: equal parts are elaborated once, and
-    elaboration costs by the bit.
+    A line is two lines of half the length, so that equal parts are elaborated once.
 
     Parameters
     ----------
@@ -48,10 +44,6 @@ class DelayLine(Component):
             register = Signal(self.width, reset_less=True)
             m.d.sync += register.eq(self.d)
             m.d.comb += self.q.eq(register)
-        elif self.width > _WIDE:
-            half = self.width // 2
-            place(m, "low", DelayLine(half, self.cycles), platform, d=self.d[:half], q=self.q[:half])
-            place(m, "high", DelayLine(self.width - half, self.cycles), platform, d=self.d[half:], q=self.q[half:])
         else:
             half, middle = self.cycles // 2, Signal(self.width)
             place(m, "first", DelayLine(self.width, half), platform, d=self.d, q=middle)
