@@ -17,6 +17,8 @@ CLOCK = 700_000_000
 WEIGHT_RATE = Fraction(34_000_000_000, CLOCK)
 HOST_RATE = Fraction(HOST_BYTES, CLOCK)
 
+_MLPS = "MLP0", "MLP1"
+
 #: Rows of Table 3 that exclude each other while the matrix unit has work.
 MATRIX_ROWS = ("array_active", "weight_stall", "weight_shift")
 
@@ -51,31 +53,35 @@ def table_3(progress):
         workload, weights (bytes), batch, cycles, ours, published: the last two in percent of cycles (`tops` in TOPS).
         matrix_time: rows 1, 4 and 5 of both, in percent of the time in which the matrix unit has work (all but row 6).
         host_time: the link's, in percent of cycles, ours and the paper's Table 5. unified_buffer: what tensors take of
-        it at most, in MiB, ours and the paper's Table 8. wide_input: of MLPs the rows with the widths of
-        `workloads.wide_input`, and these; else None.
+        it at most, in MiB, ours and the paper's Table 8. wide_input: of the MLPs the `widths` of
+        `workloads.wide_input`, and cycles, ours, host_time and unified_buffer with them; else None.
     """
     rows = []
     for number, (name, workload) in enumerate(WORKLOADS.items()):
-        program = program_for(name)
-        counters = totals(program)
-        ours = breakdown(counters)
-        ours["tops"] = round(2 * sum(layer.macs for layer in program.layers) / counters["cycles"] * CLOCK / 1e12, 2)
         size = sum(t.data.size for t in build(name).tensors if t.data is not None)
-        wide = None
-        if name in ("MLP0", "MLP1"):
-            widths = wide_input(name)
-            wide = {"widths": widths, **breakdown(totals(program_for(name, widths=widths)))}
-        traffic = program.traffic()
-        host_time = 100 * (traffic["inputs"] + traffic["outputs"]) / HOST_RATE / counters["cycles"]
-        buffer = max(layout.base + layout.size for step in program.steps for layout in step.layouts.values())
-        rows.append({"workload": name, "weights": size, "batch": workload.batch, "cycles": counters["cycles"],
-                     "ours": ours, "published": workload.published,
-                     "matrix_time": {"ours": _matrix_time(ours), "published": _matrix_time(workload.published)},
-                     "host_time": {"ours": round(float(host_time), 1), "published": workload.host_time},
-                     "unified_buffer": {"ours": round(buffer / 2**20, 1), "published": workload.unified_buffer},
-                     "wide_input": wide})
+        run = _run(name)
+        ours, published = run["ours"], workload.published
+        rows.append({"workload": name, "weights": size, "batch": workload.batch, "cycles": run["cycles"],
+                     "ours": ours, "published": published,
+                     "matrix_time": {"ours": _matrix_time(ours), "published": _matrix_time(published)},
+                     "host_time": {"ours": run["host_time"], "published": workload.host_time},
+                     "unified_buffer": {"ours": run["unified_buffer"], "published": workload.unified_buffer},
+                     "wide_input": _run(name, wide_input(name)) if name in _MLPS else None})
         progress("tpu-v1", number + 1, len(WORKLOADS))
     return rows
+
+
+def _run(name, widths=None):
+    """What `table_3` tells of an inference."""
+    program = program_for(name, widths=widths)
+    counters = totals(program)
+    ours = breakdown(counters)
+    ours["tops"] = round(2 * sum(layer.macs for layer in program.layers) / counters["cycles"] * CLOCK / 1e12, 2)
+    traffic = program.traffic()
+    host_time = 100 * (traffic["inputs"] + traffic["outputs"]) / HOST_RATE / counters["cycles"]
+    buffer = max(layout.base + layout.size for step in program.steps for layout in step.layouts.values())
+    return {"widths": widths, "cycles": counters["cycles"], "ours": ours, "host_time": round(float(host_time), 1),
+            "unified_buffer": round(buffer / 2**20, 1)}
 
 
 def _matrix_time(rows):
@@ -90,22 +96,24 @@ def notes(rows):
         return table["non_matrix"] - table["raw_stall"] - table["input_stall"]
 
     found, shapes = [], []
-    for name in ("MLP0", "MLP1"):
-        ours, theirs, workload = by_name[name]["ours"], by_name[name]["published"], WORKLOADS[name]
+    for name in _MLPS:
+        ours, theirs, wide = (by_name[name][key] for key in ("ours", "published", "wide_input"))
         off = ", ".join(f"{ours[row] - theirs[row]:+.1f}" for row in MATRIX_ROWS)
         found.append(
             f"{name}: rows 1, 4 and 5 differ by {off} points. The paper has {theirs['non_matrix']:.1f}% of non-matrix "
             f"time, we have {ours['non_matrix']:.1f}%, and what is missing there shows as weight stalls. RAW and input "
             f"stalls leave {unexplained(theirs):.1f} of its points unexplained ({unexplained(ours):.1f} of ours, in "
-            "which the outputs go to the host). Its counters cannot tell what they are, it says, and its authors' own "
-            f"performance model misses {workload.model_error:.1f}% of the cycles (Table 7): we add nothing for them.")
-        off = ", ".join(f"{by_name[name]['wide_input'][row] - theirs[row]:+.1f}" for row in MATRIX_ROWS)
-        shapes.append(f"{name} (layers of {wide_input(name)[0]:,} to {wide_input(name)[1]:,}) differs by {off} points")
+            'which the outputs go to the host). Its counters "cannot exactly explain" them, and its authors\' own '
+            f"performance model differs from the counters by {WORKLOADS[name].model_error:.1f}% of the cycles "
+            "(Table 7): we add nothing for them.")
+        off = ", ".join(f"{wide['ours'][row] - theirs[row]:+.1f}" for row in MATRIX_ROWS)
+        shapes.append(f"{name} (an input of {wide['widths'][0]:,}, layers of {wide['widths'][1]:,}) differs by {off} "
+                      f"points, at {wide['ours']['tops']:.1f} TOPS for {theirs['tops']:.1f}")
     found += [
-        "The paper's layers are not square: MLP0 and MLP1 take 11.0 and 2.3 MiB of the unified buffer (Table 8) and "
-        "talk with the host for 21% and 76% of the time (Table 5, which Table 3 leaves out); ours take far less of "
-        "both. With an input that fills the link for that time, sent before the first tile, and square layers behind "
-        f"it, {' and '.join(shapes)}: MLP1's input must come in part while the array works.",
+        "Row 4 depends on shapes, which were not published. The paper's MLPs talk with the host for 21% and 76% of the "
+        "time (Table 5) and take 11.0 and 2.3 MiB of the unified buffer (Table 8), far more than ours. With an input "
+        "that fills the link for that time, all sent before the first tile, and square layers behind it "
+        f"{'; '.join(shapes)}.",
         "Rows shift in as they come from the memory, some of them while the array multiplies by the tile before: in "
         "the matrix time row 5 is lower than the paper's, which fits 256 exposed cycles a tile, and row 4 as much "
         "higher.",

@@ -91,7 +91,8 @@ def place_unit(m, name, component, platform, clear=None):
     name : str
         Name of the submodule.
     component : wiring.Component
-        In the `sync` domain, driven through its ports only.
+        In the `sync` domain, driven through its ports only; none of them is named ``clear``. A `ResetInserter` or
+        `EnableInserter` around the place does not reach into it.
     platform : object or None
         The platform that `elaborate` was given.
     clear : Value, 1 bit, optional
@@ -127,7 +128,12 @@ class StampPlatform:
         self._stamps = {}
         self._rtlil = []
         self._memories = {}
-        self._units = []
+        self._units = {}
+
+    def close(self):
+        """Ends the processes of units that nobody waits for any more."""
+        for unit in self._units.values():
+            unit.stop()
 
     def modules(self):
         """All modules, once the component that they are for is converted; waits for those of units.
@@ -137,7 +143,7 @@ class StampPlatform:
         rtlil, verilog : list of str
             Of each stamped component and unit; of each kind of memory.
         """
-        units = [unit.result() for unit in self._units]
+        units = [unit.result() for unit in self._units.values()]
         return ([*self._rtlil, *(text for rtlil, _ in units for text in rtlil)],
                 [*self._memories.values(), *(text for _, verilog in units for text in verilog)])
 
@@ -163,8 +169,10 @@ class StampPlatform:
         return Instance(name, **ports)
 
     def unit(self, name, component, clear):
-        """An `Instance` of the module for a component that is there once."""
+        """An `Instance` of a module for this component alone."""
         name = f"{self._prefix}_{name}"
+        if name in self._units:
+            name = f"{name}_{len(self._units)}"
 
         def convert():
             platform = StampPlatform(name, self._cells)
@@ -173,7 +181,7 @@ class StampPlatform:
             return [*rtlil, text], verilog
 
         component._MustUse__used = True
-        self._units.append(Background(convert))
+        self._units[name] = Background(convert)
         ports = _connections(flat_ports(component)) | ({} if clear is None else {"i_clear": clear})
         return Instance(name, i_clk=ClockSignal(), i_rst=ResetSignal(), **ports)
 

@@ -24,7 +24,7 @@ from .weights import WeightUnit
 __all__ = ["Tpu"]
 
 WEIGHT_ADDRESS_BITS = 28
-#: Columns of a chip whose units are converted to Verilog each by a process of its own, as they take seconds.
+#: Columns from which on the units are converted to Verilog each by a process of its own, as it takes seconds.
 WIDE = 64
 
 
@@ -77,19 +77,19 @@ class Tpu(wiring.Component):
         m.submodules.sequencer = sequencer = Sequencer(config)
         m.submodules.counters = counters = Counters(config)
 
-        def place(name, component, clear=None):
+        def add(name, component, clear=None):
             return place_unit(m, name, component, platform if config.cols >= WIDE else None, clear)
 
-        buffer = place("buffer", UnifiedBuffer(config))
+        buffer = add("buffer", UnifiedBuffer(config))
 
         # Between programs the units are in reset; the memories and the host port's packets are not.
-        weights = place("weights", WeightUnit(config), sequencer.clear)
-        matrix = place("matrix", MatrixUnit(config), sequencer.clear)
-        activation = place("activation", ActivationUnit(config), sequencer.clear)
+        weights = add("weights", WeightUnit(config), sequencer.clear)
+        matrix = add("matrix", MatrixUnit(config), sequencer.clear)
+        activation = add("activation", ActivationUnit(config), sequencer.clear)
         by_unit = {Unit.HOST: host, Unit.WEIGHT: weights, Unit.MATRIX: matrix, Unit.ACTIVATION: activation}
         loaded = [activation.load]
         if config.has_vector:
-            by_unit[Unit.VECTOR] = vector = place("vector", VectorUnit(config), sequencer.clear)
+            by_unit[Unit.VECTOR] = vector = add("vector", VectorUnit(config), sequencer.clear)
             loaded.append(vector.load)
             wiring.connect(m, vector.buffer_read, buffer.vector_read)
             wiring.connect(m, vector.buffer_write, buffer.vector_write)

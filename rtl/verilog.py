@@ -2,7 +2,7 @@
 
 import gc
 import re
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 from amaranth.back import rtlil
 from amaranth.back.verilog import find_yosys
@@ -30,7 +30,8 @@ opt_clean -purge
 write_verilog -noattr
 """
 _ROUND = str.maketrans("[]", "()")
-# Wires without bits, of a register or port that some chips do not need: in Verilog they would have two.
+# Wires without bits, of a register or port that some chips do not need: in Verilog they would have two. Yosys refuses a
+# netlist in which a cell still has such a wire.
 _EMPTY = re.compile(r"^(?: *attribute .*\n)* *wire width 0 .*\n|^connect \\\S+ \{ *\}\n", re.MULTILINE)
 
 
@@ -55,8 +56,7 @@ def convert(component, name="systolith", *, flat=False, cells=None):
     -------
     str
     """
-    platform = StampPlatform(name, cells)
-    with _without_collector():
+    with _without_collector(), closing(StampPlatform(name, cells)) as platform:
         top = rtlil.convert(component, name=name, platform=platform, emit_src=False)
         modules, memories = platform.modules()
     netlist = _EMPTY.sub("", "\n".join((*modules, top)))
@@ -80,7 +80,7 @@ def ports(component):
         With ``name``, ``width`` in bits and ``direction`` (``"input"`` or ``"output"``), in the signature's order.
     """
     return [{"name": name, "width": len(value), "direction": "input" if flow == In else "output"}
-            for name, flow, value in flat_ports(component)]
+            for name, flow, value in flat_ports(component) if len(value)]
 
 
 @contextmanager

@@ -79,10 +79,12 @@ def test_a_larger_array_is_slower():
 def test_notes_say_how_far_row_4_is():
     rows = {"array_active": 10.0, "weight_stall": 60.0, "weight_shift": 10.0, "non_matrix": 20.0, "raw_stall": 1.0,
             "input_stall": 2.0}
-    said = notes([{"workload": name, "ours": rows, "published": WORKLOADS[name].published, "wide_input": rows}
+    wide = {"widths": [9000, 1000], "ours": {**rows, "weight_stall": 55.0, "tops": 9.0}}
+    said = notes([{"workload": name, "ours": rows, "published": WORKLOADS[name].published, "wide_input": wide}
                   for name in WORKLOADS])
-    assert "-2.7, +6.1, -5.9 points" in said[0] and "17.0 of ours" in said[0] and "misses 6.8%" in said[0]
-    assert "MLP0 (layers of 9,561 to 1,340) differs by -2.7, +6.1, -5.9 points" in said[2]
+    assert "-2.7, +6.1, -5.9 points" in said[0] and "17.0 of ours" in said[0] and "by 6.8% of the cycles" in said[0]
+    assert ("MLP0 (an input of 9,000, layers of 1,000) differs by -2.7, +1.1, -5.9 points, at 9.0 TOPS for 12.3"
+            in said[2])
 
 
 def test_the_study_is_drawn(tmp_path):
@@ -92,7 +94,7 @@ def test_the_study_is_drawn(tmp_path):
     plot_sensitivity(speeds, tmp_path / "s.svg")
     text = (tmp_path / "s.svg").read_text()
     assert "<svg" in text
-    # The paper's mean counts an MLP by 30.5% of 95.
+    # Our mean counts an MLP by 30.5% of 95.
     assert [row["ours"] for row in figure_11(speeds)] == [2.98, 3.01, 2.5, 2.5, 2.5, 2.5, 2.5, 2.0, 2.0]
 
 
