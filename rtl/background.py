@@ -47,13 +47,13 @@ class Background:
                 raise UserError("a process that worked beside this one was ended from outside: "
                                 "is there enough memory?") from None
             finally:
-                self.stop()
+                self.close()
         value, error = self._outcome
         if error is not None:
             raise error
         return value
 
-    def stop(self):
+    def close(self):
         """Ends the process, whatever it does. One that has sent its result has nothing to do any more, and on its way
         out might wait for a lock that a thread held when it was made, such as that of a progress bar."""
         if self._process is not None:

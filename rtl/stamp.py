@@ -133,7 +133,7 @@ class StampPlatform:
     def close(self):
         """Ends the processes of units that nobody waits for any more."""
         for unit in self._units.values():
-            unit.stop()
+            unit.close()
 
     def modules(self):
         """All modules, once the component that they are for is converted; waits for those of units.
