@@ -86,15 +86,11 @@ def place_unit(m, name, component, platform, clear=None):
 
     Parameters
     ----------
-    m : Module
-        Where it goes.
-    name : str
-        Name of the submodule.
+    m, name, platform
+        As for `place`.
     component : wiring.Component
         In the `sync` domain, driven through its ports only; none of them is named ``clear``. A `ResetInserter` or
         `EnableInserter` around the place does not reach into it.
-    platform : object or None
-        The platform that `elaborate` was given.
     clear : Value, 1 bit, optional
         Resets its registers, as by `ResetInserter`.
 

@@ -8,7 +8,6 @@ from amaranth.back import rtlil
 from amaranth.back.verilog import find_yosys
 from amaranth.lib.wiring import In
 
-from .background import Background
 from .stamp import StampPlatform, flat_ports
 
 __all__ = ["convert", "ports"]
@@ -30,8 +29,6 @@ opt
 opt_clean -purge
 write_verilog -noattr
 """
-# Characters of RTLIL, of which yosys converts some millions a second.
-_LARGE = 3_000_000
 _ROUND = str.maketrans("[]", "()")
 # Wires without bits, of a register or port that some chips do not need: in Verilog they would have two. Yosys refuses a
 # netlist in which a cell still has such a wire.
@@ -62,29 +59,16 @@ def convert(component, name="systolith", *, flat=False, cells=None):
     with _without_collector(), closing(StampPlatform(name, cells)) as platform:
         top = rtlil.convert(component, name=name, platform=platform, emit_src=False)
         modules, memories = platform.modules()
-        modules.append(top)
-        if flat:
-            text = _yosys(modules, _FLAT)
-        elif sum(map(len, modules)) < _LARGE:
-            text = _yosys(modules, _MODULES)
-        else:
-            # Long texts take yosys longer than its start: two, each with half of them.
-            modules.sort(key=len)
-            with closing(Background(lambda: _yosys(modules[::2], _MODULES))) as other:
-                text = "\n".join((_yosys(modules[1::2], _MODULES), other.result()))
+    netlist = _EMPTY.sub("", "\n".join((*modules, top)))
+    passes = _FLAT if flat else _MODULES
+    yosys = find_yosys(lambda version: version >= (0, 40))
+    # Yosys warns that some processes cannot be Verilog; Amaranth does not make those.
+    text = yosys.run(["-q", "-"], f"read_rtlil <<rtlil\n{netlist}\nrtlil\n{passes}\n", ignore_warnings=True)
     # Bit 0 of `x` and a signal `x[0]` of several bits, an element of an array, have one name in ABC9's files, at which
     # yosys 0.70 ends in an assertion.
     text = re.sub(r"(?<=\\)\S+\[\S*", lambda name: name[0].translate(_ROUND), text)
     # Icarus evaluates `always @*` only once an input changes, so that constants in it read as X (Amaranth issue 1629).
     return "\n".join((*memories, text)).replace("always @*", "always_comb")
-
-
-def _yosys(modules, passes):
-    """What yosys makes of modules in RTLIL."""
-    netlist = _EMPTY.sub("", "\n".join(modules))
-    yosys = find_yosys(lambda version: version >= (0, 40))
-    # Yosys warns that some processes cannot be Verilog; Amaranth does not make those.
-    return yosys.run(["-q", "-"], f"read_rtlil <<rtlil\n{netlist}\nrtlil\n{passes}\n", ignore_warnings=True)
 
 
 def ports(component):
