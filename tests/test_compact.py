@@ -1,4 +1,4 @@
-"""Compact chips: bit for bit as the golden model, cycle for cycle as the cycle model, in Amaranth's simulator."""
+"""Compact chips: bit for bit as the golden model, cycle for cycle as the cycle model."""
 
 import random
 import struct
@@ -6,6 +6,8 @@ import struct
 import numpy as np
 import pytest
 from benches import run_benches
+from netlist_programs import check_random_program
+from systolith.host.driver import Driver
 from systolith.rtl import packets
 from systolith.rtl.assembly import assemble
 from systolith.rtl.compact_requantise import CompactRequantise
@@ -13,9 +15,9 @@ from systolith.rtl.config import Config, ConfigError
 from systolith.rtl.isa import Fault
 from systolith.rtl.packets import COUNTERS, Kind, Space, State
 from systolith.sim.arithmetic import requantise
+from systolith.sim.cycle_device import CycleDevice
 from systolith.sim.cycles import CycleModel, CycleModelError
-from systolith.sim.golden import GoldenModel
-from systolith.sim.random_program import random_program
+from systolith.sim.verilator import VerilatorDevice
 from test_top import simulate
 
 SMALL = Config(rows=4, cols=4, requantise_lanes=1, accumulator_depth=32, unified_buffer_bytes=512, weight_fifo_tiles=1,
@@ -40,32 +42,10 @@ async def run(chip):
     return packets.unpack_fields(packets.STATUS, packet.payload)
 
 
-# With the second seed vectors are written while a row of the accumulators is read.
-@pytest.mark.parametrize("config, seed", [
-    *((config, 1) for config in CONFIGS.values()), (CONFIGS["3x4 by rows"], 5), (CONFIGS["8x8 by rows"], 5)],
-    ids=[*CONFIGS, "3x4 by rows, 5", "8x8 by rows, 5"])
-def test_random_programs_equal_golden_model_and_cycle_model(config, seed):
-    async def testbench(chip):
-        program = random_program(config, seed, length=20)
-        golden = GoldenModel(config)
-        for space, address, data in ((Space.UNIFIED_BUFFER, program.buffer_address, program.unified_buffer),
-                                     (Space.WEIGHTS, 0, program.weights),
-                                     (Space.INSTRUCTIONS, 0, program.instructions)):
-            await chip.write(space, address, data)
-            golden.memory(space).reshape(-1)[address:address + len(data)] = np.frombuffer(data, np.uint8)
-        for _ in golden.steps(0):
-            pass  # an Interrupt, of which nobody takes notice
-        status, timing = await run(chip), CycleModel(config).predict(program.instructions, golden.weights)
-        assert status["state"] == State.HALTED
-        assert {name: status[name] for name in COUNTERS} == timing.counters
-        tags = np.frombuffer(await chip.read(Space.TAGS, 0, config.tag_depth), "<u4")
-        for tag, counters in dict(timing.snapshots).items():
-            assert tags.reshape(config.tag_depth, -1)[tag].tolist() == list(counters.values())
-        start, size = program.buffer_address, len(program.unified_buffer)
-        read = await chip.read(Space.UNIFIED_BUFFER, start, size)
-        assert read == golden.unified_buffer[start:start + size].tobytes()
-
-    simulate(testbench, config)
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_random_programs_equal_golden_model_and_cycle_model(config):
+    with Driver(VerilatorDevice(config), config) as chip, Driver(CycleDevice(config), config) as model:
+        assert sum(check_random_program(chip, model, config, seed) for seed in range(20))
 
 
 FAULTS = {
