@@ -46,6 +46,8 @@ async def run(chip):
 def test_random_programs_equal_golden_model_and_cycle_model(config):
     with Driver(VerilatorDevice(config), config) as chip, Driver(CycleDevice(config), config) as model:
         assert sum(check_random_program(chip, model, config, seed) for seed in range(20))
+        # With seed 5 some chips write vectors while a row of the accumulators is read.
+        assert sum(check_random_program(chip, model, config, seed, length=20) for seed in (1, 5))
 
 
 FAULTS = {
