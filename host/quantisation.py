@@ -1,4 +1,4 @@
-"""The real factors by which operators rescale, to the last bit: where the reference computes in float32, so do these.
+"""The real factors by which operators rescale, to the last bit: in float64, as the reference has them.
 
 Compiler and host operators turn them into a multiplier and a shift with `systolith.sim.arithmetic.quantise_multiplier`.
 
@@ -7,8 +7,7 @@ Source of the idea: the Prepare functions of TensorFlow Lite Micro's kernels.
 
 import numpy as np
 
-__all__ = ["ADD_LEFT_SHIFT", "LEVELS", "add_factors", "convolution_factors", "fully_connected_factors",
-           "multiply_factor", "rescale_factor"]
+__all__ = ["ADD_LEFT_SHIFT", "LEVELS", "add_factors", "convolution_factors", "multiply_factor", "rescale_factor"]
 
 #: All int8 in the order of a function table, which is that of their bit patterns.
 LEVELS = np.arange(256, dtype=np.uint8).view(np.int8)
@@ -18,20 +17,13 @@ ADD_LEFT_SHIFT = 20
 
 
 def rescale_factor(source, sink):
-    """From units of tensor `source` to units of `sink`: MEAN, SUM, QUANTIZE of integers."""
+    """From units of tensor `source` to units of `sink`: MEAN, SUM, RELU, QUANTIZE of integers."""
     return float(source.scale[0]) / float(sink.scale[0])
 
 
 def convolution_factors(x, weights, output):
-    """From a CONV_2D, DEPTHWISE_CONV_2D or TRANSPOSE_CONV accumulator to the output: float64, one, or one a channel."""
+    """From an accumulator of a convolution or FULLY_CONNECTED to the output: float64, one, or one a channel."""
     return float(x.scale[0]) * weights.scale.astype(np.float64) / float(output.scale[0])
-
-
-def fully_connected_factors(x, weights, output):
-    """The same for FULLY_CONNECTED, which differs where its weights have a single scale."""
-    if len(weights.scale) > 1:
-        return convolution_factors(x, weights, output)
-    return (x.scale[:1] * weights.scale).astype(np.float64) / float(output.scale[0])
 
 
 def add_factors(a, b, output):
@@ -42,5 +34,5 @@ def add_factors(a, b, output):
 
 
 def multiply_factor(a, b, output):
-    """From the product of both inputs of MUL to the output."""
+    """From the product of both inputs of MUL or BATCH_MATMUL to the output."""
     return float(a.scale[0]) * float(b.scale[0]) / float(output.scale[0])

@@ -42,7 +42,7 @@ class RandomElementwise(RandomSource):
     RELU6 = RELU
 
     def LEAKY_RELU(self):
-        return [self.spec(256)], self.spec(256), ("LeakyReluOptions", {"alpha": float(self.rng.uniform(-0.5, 2))})
+        return [self.spec(256)], self.spec(256), ("LeakyReluOptions", {"alpha": float(self.rng.integers(-5, 20) / 10)})
 
     def HARD_SWISH(self):
         x = self.spec(256)

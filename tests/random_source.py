@@ -23,7 +23,9 @@ class RandomSource:
         return int(sizes) if count is None else tuple(sizes.tolist())
 
     def scale(self, low=-7, high=-1):
-        return float(np.float32(2 ** self.rng.uniform(low, high)))
+        """Any one, or one of a single decimal digit: what such scales make is often close to a half."""
+        scale = 2 ** self.rng.uniform(low, high)
+        return float(np.float32(f"{scale:.1g}" if self.rng.integers(2) else scale))
 
     def zero(self):
         return int(self.rng.integers(-128, 128))

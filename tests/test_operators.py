@@ -1,6 +1,7 @@
 """Each operator of the host against TensorFlow Lite Micro, all elements equal."""
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -83,11 +84,35 @@ def test_example_digits():
 @pytest.mark.parametrize("kind", sorted(tflite.KINDS - {"EXP", "TILE"}))
 def test_random_models(kind):
     random = Random(sum(kind.encode()))
-    for _ in range(25):
+    for _ in range(75):
         model = one_operator(kind, *getattr(random, kind)())
         graph = tflite.parse(model)
         inputs = [stimulus(random.rng, graph, index) for index in graph.inputs]
         assert differences(model, graph, inputs) == [], graph.tensors
+
+
+DECIMAL = (0.008, 0.01, 0.012, 0.015, 0.02, 0.025, 0.05, 0.1, 0.15)
+#: Kind -> shapes of input, second factor and output, whether the second is a constant, options.
+PRODUCTS = {
+    "BATCH_MATMUL": ((256, 1), (1, 1), False, ("BatchMatMulOptions", {})),
+    "CONV_2D": ((1, 16, 16, 1), (1, 1, 1, 1), True, ("Conv2DOptions", {"strideH": 1, "strideW": 1})),
+    "FULLY_CONNECTED": ((256, 1), (1, 1), True, ("FullyConnectedOptions", {})),
+    "MUL": ((256,), (1,), False, ("MulOptions", {})),
+}
+
+
+@pytest.mark.parametrize("kind", PRODUCTS)
+def test_products_at_decimal_scales(kind):
+    """Many a product of two int8 is a number and a half of the output's units: rounding shows a factor's last bit."""
+    rng = np.random.default_rng(4)
+    shape, by, is_constant, options = PRODUCTS[kind]
+    for scales in rng.choice(DECIMAL, (150, 3)).tolist():
+        x, factor, output = map(Spec, (shape, by, shape), scales)
+        if is_constant:
+            factor = replace(factor, data=rng.integers(1, 20, by, np.int8))
+        model = one_operator(kind, [x, factor], output, options)
+        graph = tflite.parse(model)
+        assert differences(model, graph, [stimulus(rng, graph, index) for index in graph.inputs]) == [], scales
 
 
 #: Far apart, and farther than any converter's: a rule refuses what the reference cannot compute.

@@ -16,11 +16,6 @@ __all__ = ["abs_", "dequantize", "elu", "exp", "hard_swish", "leaky_relu", "logi
 _ROOT_FRACTION = 20
 
 
-def _float_ratio(node):
-    """Input scale over output scale, rounded to float32 as these kernels do."""
-    return float(node.inputs[0].scale[0] / node.output.scale[0])
-
-
 def quantize(node, x):
     """From float, or from another scale of int8 or uint8, to the output's scale."""
     if x.dtype == np.float32:
@@ -43,7 +38,7 @@ def abs_(node, x):
 
 def relu(node, x):
     """max(x, 0)."""
-    return node.finish(node.centred(0, x), _float_ratio(node), "RELU")
+    return node.finish(node.centred(0, x), rescale_factor(node.inputs[0], node.output), "RELU")
 
 
 def relu6(node, x):
@@ -54,10 +49,10 @@ def relu6(node, x):
 
 def leaky_relu(node, x):
     """x where it is positive, else x * alpha."""
-    source, alpha = node.inputs[0].scale[0], np.float32(node.options["alpha"])
+    source, alpha = float(node.inputs[0].scale[0]), float(np.float32(node.options["alpha"]))
     values = node.centred(0, x)
-    positive = requantise(values, *quantise_multiplier(_float_ratio(node)))
-    negative = requantise(values, *quantise_multiplier(float(source * alpha / node.output.scale[0])))
+    positive = requantise(values, *quantise_multiplier(rescale_factor(node.inputs[0], node.output)))
+    negative = requantise(values, *quantise_multiplier(source * alpha / float(node.output.scale[0])))
     return node.clamp(np.where(values >= 0, positive, negative) + node.output.zero_point[0])
 
 

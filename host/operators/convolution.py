@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..graph import windows
-from ..quantisation import convolution_factors, fully_connected_factors
+from ..quantisation import convolution_factors, multiply_factor
 
 __all__ = ["batch_matmul", "conv_2d", "depthwise_conv_2d", "fully_connected", "transpose_conv"]
 
@@ -37,7 +37,7 @@ def fully_connected(node, x, weights, bias=None):
     accumulated = (rows @ (weights.astype(np.float64) - offset).T).astype(np.int64)
     if bias is not None:
         accumulated += bias
-    factors = fully_connected_factors(node.inputs[0], node.inputs[1], node.output)
+    factors = convolution_factors(node.inputs[0], node.inputs[1], node.output)
     return node.finish(accumulated, factors).reshape(node.output.shape)
 
 
@@ -46,7 +46,7 @@ def batch_matmul(node, a, b):
     a, b = node.centred(0, a).astype(np.float64), node.centred(1, b).astype(np.float64)
     a = a.swapaxes(-1, -2) if node.options["adj_x"] else a
     b = b.swapaxes(-1, -2) if node.options["adj_y"] else b
-    return node.finish((a @ b).astype(np.int64), fully_connected_factors(*node.inputs, node.output))
+    return node.finish((a @ b).astype(np.int64), multiply_factor(*node.inputs, node.output))
 
 
 def transpose_conv(node, _shape, weights, x, bias=None):

@@ -2,7 +2,7 @@
 
 import numpy as np
 from systolith.host.graph import activation_range, windows
-from systolith.host.quantisation import convolution_factors, fully_connected_factors
+from systolith.host.quantisation import convolution_factors
 from systolith.rtl.isa import Unit
 from systolith.sim.arithmetic import quantise_multiplier
 
@@ -126,5 +126,5 @@ def fully_connected(graph, operator, config, x, y):
     return MatrixLayer(
         "", "", Unit.MATRIX, [x.index], -1, elements * outputs, {x.index: Padding()},
         geometry=Geometry(kernel[:2]), weights=weights.data.T.reshape(*kernel, outputs),
-        quantisation=_quantisation(x, y, fully_connected_factors(x, weights, y), bias,
+        quantisation=_quantisation(x, y, convolution_factors(x, weights, y), bias,
                                    weights.data.astype(np.int64).sum(axis=1), operator.options["activation"]))
