@@ -8,6 +8,7 @@ from multiprocessing import get_context
 import numpy as np
 
 from .oracle import OracleError, reference_outputs
+from .tflite_settled import settled_bytes
 
 __all__ = ["ExactCheck", "OnnxCheck"]
 
@@ -29,7 +30,7 @@ class ExactCheck:
     """
 
     def __init__(self, graph, model):
-        self._graph, self._model = graph, model
+        self._graph, self._model = graph, settled_bytes(model, graph)
         self._inputs = 0
         # The interpreter ends its process on models that it cannot hold: not this one.
         self._pool = ProcessPoolExecutor(1, get_context("spawn"))

@@ -26,6 +26,7 @@ class Tensor:
     zero_point : int64 array of the same length
     axis : int, the quantised dimension
     data : array of that shape and dtype if the tensor is a constant, else None
+    sized : bool, whether the file knows the shape; if not, the operator that writes it tells (`operators.check`)
     """
     index: int
     name: str
@@ -35,6 +36,7 @@ class Tensor:
     zero_point: np.ndarray
     axis: int = 0
     data: np.ndarray | None = None
+    sized: bool = True
 
 
 def integers(index, values):

@@ -11,15 +11,12 @@ from pathlib import Path
 import numpy as np
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
-from . import operators
-from .constant_folding import FOLDABLE, fold
+from .constant_folding import FOLDABLE
 from .graph import Graph, ModelError, Operator, Tensor
 from .model_file import read_model
+from .tflite_rules import KINDS, settled
 
-__all__ = ["KINDS", "load", "parse"]
-
-#: Kinds of operators that are read; LOOKUP is none of TensorFlow Lite's.
-KINDS = operators.SUPPORTED - {"LOOKUP"}
+__all__ = ["load", "parse"]
 
 
 def _names(enum):
@@ -34,7 +31,8 @@ _DTYPES = {"INT8": np.int8, "UINT8": np.uint8, "INT16": np.int16, "INT32": np.in
 #: Options whose name in the schema is not the plain one in another spelling.
 _PLAIN_NAMES = {"fused_activation_function": "activation", "dilation_h_factor": "dilation_h",
                 "dilation_w_factor": "dilation_w", "filter_height": "filter_h", "filter_width": "filter_w"}
-_WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
+#: Types of what is computed; integers of other types are constants and shapes.
+_ACTIVATIONS = (np.int8, np.uint8, np.float32)
 
 
 def load(path):
@@ -80,37 +78,31 @@ def parse(content, name="model"):
 
 def _graph(model, name):
     subgraph = model.subgraphs[0]
-    tensors = [_tensor(model, index, table) for index, table in enumerate(_list(subgraph.tensors))]
+    tables = _list(subgraph.tensors)
 
     def numbers(what, values, least=0):
         values = [int(value) for value in _list(values)]
         for value in values:
-            if not least <= value < len(tensors):
-                raise ModelError(f"{what} name tensor {value}, expected one of {len(tensors)}")
+            if not least <= value < len(tables):
+                raise ModelError(f"{what} name tensor {value}, expected one of {len(tables)}")
         return values
 
-    graph = Graph(name, tensors, [], numbers("the inputs", subgraph.inputs), numbers("the outputs", subgraph.outputs))
+    inputs, outputs = numbers("the inputs", subgraph.inputs), numbers("the outputs", subgraph.outputs)
+    tensors = [_tensor(model, index, table, index in inputs) for index, table in enumerate(tables)]
+    graph = Graph(name, tensors, [], inputs, outputs)
     for index, table in enumerate(_list(subgraph.operators)):
         kind = _kind(model, index, table)
         where = f"operator {index} ({kind})"
-        operator = Operator(index, kind, numbers(f"the inputs of {where}", table.inputs, -1),
-                            numbers(f"the outputs of {where}", table.outputs), _options(table, where))
-        try:
-            if not fold(graph, operator):
-                graph.operators.append(operator)
-        except ModelError as error:
-            raise ModelError(f"{where} {error}") from None
-    if not graph.operators:
-        raise ModelError("has no operators")
-    _check(graph)
-    return graph.with_operators(graph.operators)
+        graph.operators.append(Operator(index, kind, numbers(f"the inputs of {where}", table.inputs, -1),
+                                        numbers(f"the outputs of {where}", table.outputs), _options(table, where)))
+    return settled(graph)
 
 
 def _list(vector):
     return [] if vector is None else vector
 
 
-def _tensor(model, index, table):
+def _tensor(model, index, table, is_input):
     label = (table.name or b"").decode(errors="replace")
     where = f"tensor {index} ({label!r})"
     type_name = _TYPES.get(table.type, str(table.type))
@@ -118,9 +110,11 @@ def _tensor(model, index, table):
         raise ModelError(f"{where} has type {type_name}, expected INT8")
     dtype = np.dtype(_DTYPES[type_name])
     shape = tuple(int(size) for size in _list(table.shape))
-    # Converters mark the batch as unknown but size the graph for one: only other unknown dimensions are dynamic.
-    unknown = [axis for axis, size in enumerate(_list(table.shapeSignature)) if size < 0 and axis > 0]
-    if unknown or any(size < 1 for size in shape) or math.prod(shape) >= 1 << 31:
+    # Where a converter was not given the batch, it writes 1 for each size that depends on it. For the batch of an input
+    # that is right, of what operators make they know better.
+    unknown = {axis for axis, size in enumerate(_list(table.shapeSignature)) if size < 0}
+    follows = dtype in _ACTIVATIONS and not is_input
+    if (not follows and unknown - {0}) or any(size < 1 for size in shape) or math.prod(shape) >= 1 << 31:
         raise ModelError(f"{where} has the dynamic or empty shape {list(shape)}, expected fixed sizes: "
                          "convert the model with its batch and all other sizes given")
     if not 0 <= table.buffer < len(model.buffers):
@@ -133,7 +127,8 @@ def _tensor(model, index, table):
             raise ModelError(f"{where} of shape {list(shape)} has {content.size} bytes of data, "
                              f"expected {math.prod(shape) * dtype.itemsize}")
         data = content.view(dtype.newbyteorder("<")).astype(dtype).reshape(shape)
-    return Tensor(index, label, shape, dtype, *_quantisation(table.quantization, shape, dtype, where), data)
+    return Tensor(index, label, shape, dtype, *_quantisation(table.quantization, shape, dtype, where), data,
+                  sized=not unknown or is_input or data is not None)
 
 
 def _quantisation(table, shape, dtype, where):
@@ -184,55 +179,3 @@ def _options(table, where):
         if value is not None:
             options[name] = value
     return options
-
-
-def _check(graph):
-    """Types, order of execution, and each operator's own rules."""
-    known = {index for index, tensor in enumerate(graph.tensors) if tensor.data is not None}
-    constants = frozenset(known)
-    known.update(graph.inputs)
-    for operator in graph.operators:
-        where = f"operator {operator.index} ({operator.kind})"
-        for index in operator.inputs:
-            if index >= 0 and index not in known:
-                raise ModelError(f"{where} reads tensor {index} before anything writes it")
-        if any(index in known for index in operator.outputs):
-            raise ModelError(f"{where} writes a tensor that already has a value")
-        known.update(operator.outputs)
-        _check_types(graph, operator, constants, where)
-        if operator.kind not in KINDS:
-            raise ModelError(f"{where} is supported only where its inputs are integer constants or shapes")
-        try:
-            operators.check(graph, operator)
-        except ModelError as error:
-            raise ModelError(f"{where} {error}") from None
-    for index in graph.outputs:
-        if index not in known:
-            raise ModelError(f"nothing writes the output, tensor {index}")
-
-
-def _check_types(graph, operator, constants, where):
-    activations = [index for index in (*operator.inputs, *operator.outputs) if index >= 0 and index not in constants]
-    fixed = [graph.tensors[index] for index in operator.inputs if index in constants]
-    at_border = {"QUANTIZE": graph.inputs, "DEQUANTIZE": graph.outputs}.get(operator.kind, ())
-    for index in activations:
-        tensor = graph.tensors[index]
-        if tensor.dtype == np.float32 and index not in at_border:
-            if any(constant.dtype == np.int8 for constant in fixed):
-                raise ModelError(f"{where} has float activations with int8 weights (a dynamic-range model), "
-                                 "expected a fully int8 model")
-            raise ModelError(f"{where} works on floats (tensor {index}), expected a fully int8 model; "
-                             "float is allowed only from an input into QUANTIZE and from DEQUANTIZE to an output")
-        at_end = operator.kind == "QUANTIZE" and index in (*graph.inputs, *graph.outputs)
-        if tensor.dtype not in (np.int8, np.float32) and not (tensor.dtype == np.uint8 and at_end):
-            raise ModelError(f"{where} has {tensor.dtype} activations (tensor {index}), expected int8; uint8 is "
-                             "allowed only from an input into QUANTIZE and from QUANTIZE to an output")
-    for tensor in fixed:
-        if tensor.dtype not in (np.int8, np.int32, np.int64):
-            raise ModelError(f"{where} has a {tensor.dtype} constant (tensor {tensor.index}), expected int8 or int32")
-    for place, index in enumerate((*operator.inputs, *operator.outputs)):
-        tensor = graph.tensors[index]
-        several = operator.kind in _WEIGHTED and place == 1
-        right = len(tensor.scale) == 1 or (several and len(tensor.scale))
-        if index >= 0 and tensor.dtype in (np.int8, np.uint8) and not right:
-            raise ModelError(f"{where} has tensor {index} with {len(tensor.scale)} scales, expected one")

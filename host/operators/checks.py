@@ -1,5 +1,7 @@
 """What must hold of an operator's tensors and options before it can be evaluated."""
 
+import math
+
 import numpy as np
 
 from ..graph import ModelError
@@ -12,7 +14,8 @@ __all__ = ["check"]
 
 
 def check(graph, operator):
-    """Refuses an operator whose tensors or options do not belong together.
+    """Refuses an operator whose tensors or options do not belong together; gives outputs their shapes where a file does
+    not know them.
 
     Errors
     ------
@@ -44,6 +47,10 @@ def check(graph, operator):
     except KeyError as error:
         raise ModelError(f"lacks the option {error.args[0]}") from None
     for shape, output in zip(shapes if several else [shapes], outputs, strict=True):
+        if not output.sized:
+            need(all(size > 0 for size in shape) and math.prod(shape) < 1 << 31,
+                 f"makes an output of shape {list(shape)}, expected at least one element and fewer than 2**31")
+            output.shape, output.sized = tuple(shape), True
         need(tuple(shape) == output.shape, f"has an output of shape {list(output.shape)}, expected {list(shape)}")
 
 
@@ -139,7 +146,6 @@ _RULES = {
     **dict.fromkeys(("ABS", "DEQUANTIZE", "EXP", "LOGISTIC", "QUANTIZE", "RELU", "RELU6", "TANH"), (_same, 1, 1)),
     **dict.fromkeys(("ADD", "MAXIMUM", "MINIMUM", "SUB"), (_broadcast, 2, 2)),
     **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D"), (contraction_rules.pooled, 1, 1)),
-    **dict.fromkeys(("EXPAND_DIMS", "RESHAPE", "SQUEEZE"), (movement_rules.reshaped, 1, 2)),
     **dict.fromkeys(("MEAN", "SUM"), (_reduced, 2, 2)),
     **dict.fromkeys(("REDUCE_MAX", "REDUCE_MIN"), (_extreme, 2, 2)),
     "BATCH_MATMUL": (contraction_rules.batch_matmul, 2, 2),
@@ -150,6 +156,7 @@ _RULES = {
     "DEPTHWISE_CONV_2D": (contraction_rules.depthwise_conv_2d, 2, 3),
     "DEPTH_TO_SPACE": (movement_rules.depth_to_space, 1, 1),
     "ELU": (_elu, 1, 1),
+    "EXPAND_DIMS": (movement_rules.expanded, 2, 2),
     "FULLY_CONNECTED": (contraction_rules.fully_connected, 2, 3),
     "GATHER": (movement_rules.gather, 2, 2),
     "HARD_SWISH": (_hard_swish, 1, 1),
@@ -162,6 +169,7 @@ _RULES = {
     "PAD": (movement_rules.padded, 2, 2),
     "PADV2": (movement_rules.padded, 3, 3),
     "PRELU": (_prelu, 2, 2),
+    "RESHAPE": (movement_rules.reshaped, 1, 2),
     "RESIZE_BILINEAR": (movement_rules.resized_bilinear, 2, 2),
     "RESIZE_NEAREST_NEIGHBOR": (movement_rules.resized, 2, 2),
     "RSQRT": (_rsqrt, 1, 1),
@@ -172,6 +180,7 @@ _RULES = {
     "SPLIT": (movement_rules.split, 2, 2),
     "SPLIT_V": (movement_rules.split_v, 3, 3),
     "SQUARED_DIFFERENCE": (_squared_difference, 2, 2),
+    "SQUEEZE": (movement_rules.squeezed, 1, 1),
     "STRIDED_SLICE": (movement_rules.strided, 4, 4),
     "TILE": (movement_rules.tile, 2, 2),
     "TRANSPOSE": (movement_rules.transposed, 2, 2),

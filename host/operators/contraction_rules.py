@@ -23,11 +23,10 @@ def _weights(tensor, dimensions, bias, outputs_axis, x, output):
     return outputs
 
 
-def _slid(options, x, kernel, channels):
+def _slid(options, shape, kernel, channels):
     """Output shape of a sliding window."""
-    rank(x, 4)
-    (height, *_), (width, *_) = windows(x.shape[1:3], kernel, options)
-    return x.shape[0], height, width, channels
+    (height, *_), (width, *_) = windows(shape[1:3], kernel, options)
+    return shape[0], height, width, channels
 
 
 def _symmetric(weights):
@@ -41,7 +40,7 @@ def conv_2d(options, output, x, weights, *bias):
     groups, rest = divmod(x.shape[3], weights.shape[3])
     need(rest == 0 and outputs % groups == 0,
          f"has weights of shape {list(weights.shape)}, which do not fit {x.shape[3]} input channels")
-    return _slid(options, x, weights.shape[1:3], outputs)
+    return _slid(options, x.shape, weights.shape[1:3], outputs)
 
 
 def depthwise_conv_2d(options, output, x, weights, *bias):
@@ -51,31 +50,35 @@ def depthwise_conv_2d(options, output, x, weights, *bias):
     need(weights.shape[0] == 1 and outputs == x.shape[3] * options["depth_multiplier"],
          f"has weights of shape {list(weights.shape)}, which do not fit {x.shape[3]} input channels "
           f"and depth multiplier {options['depth_multiplier']}")
-    return _slid(options, x, weights.shape[1:3], outputs)
+    return _slid(options, x.shape, weights.shape[1:3], outputs)
 
 
 def transpose_conv(options, output, shape, weights, x, *bias):
     outputs = _weights(weights, 4, bias, 0, x, output)
     _symmetric(weights)
-    rank(output, 4)
-    need(_slid(options, output, weights.shape[1:3], weights.shape[3]) == x.shape,
+    shape = constant(shape, (4,)).tolist()
+    need(_slid(options, shape, weights.shape[1:3], weights.shape[3]) == x.shape,
          f"has an input of shape {list(x.shape)}, which does not fit its output and weights")
-    need(output.shape[3] == outputs, f"has {output.shape[3]} output channels, expected {outputs}")
-    return constant(shape, (4,)).tolist()
+    need(shape[3] == outputs, f"has {shape[3]} output channels, expected {outputs}")
+    return shape
 
 
 def fully_connected(options, output, x, weights, *bias):
     outputs = _weights(weights, 2, bias, 0, x, output)
     need(options["weights_format"] == 0, "has shuffled weights, expected the default format")
     size = math.prod(x.shape)
-    need(size % weights.shape[1] == 0 and math.prod(output.shape) == size // weights.shape[1] * outputs,
+    vectors, rest = divmod(size, weights.shape[1])
+    shape = output.shape
+    if not output.sized:
+        shape = (*x.shape[:-1], outputs) if options.get("keep_num_dims") else (vectors, outputs)
+    need(rest == 0 and math.prod(shape) == vectors * outputs,
          f"has weights of shape {list(weights.shape)}, which do not fit its input and output")
-    return *output.shape[:-1], outputs
+    return *shape[:-1], outputs
 
 
 def pooled(options, _output, x):
     rank(x, 4)
-    return _slid(options, x, (options["filter_h"], options["filter_w"]), x.shape[3])
+    return _slid(options, x.shape, (options["filter_h"], options["filter_w"]), x.shape[3])
 
 
 def batch_matmul(options, output, a, b):

@@ -8,15 +8,37 @@ from ..graph import ModelError
 from .movement import strided_slice_indices
 from .need import axis_of, constant, need, number, rank
 
-__all__ = ["batch_to_space_nd", "broadcast_to", "concatenated", "depth_to_space", "gather", "mirror_padded", "pack",
-           "padded", "reshaped", "resized", "resized_bilinear", "sliced", "space_to_batch_nd", "space_to_depth",
-           "split", "split_v", "strided", "tile", "transposed", "unpack"]
+__all__ = ["batch_to_space_nd", "broadcast_to", "concatenated", "depth_to_space", "expanded", "gather", "mirror_padded",
+           "pack", "padded", "reshaped", "resized", "resized_bilinear", "sliced", "space_to_batch_nd", "space_to_depth",
+           "split", "split_v", "squeezed", "strided", "tile", "transposed", "unpack"]
 
 
-def reshaped(_options, output, x, *_shape):
-    need(math.prod(x.shape) == math.prod(output.shape),
-         f"cannot make shape {list(output.shape)} of {list(x.shape)}")
-    return output.shape
+def reshaped(options, output, x, *wanted):
+    if output.sized:
+        return _regrouped(x, output.shape)
+    shape = constant(wanted[0], (None,)).tolist() if wanted else list(options.get("new_shape", output.shape))
+    if shape.count(-1) == 1:  # one dimension may take what the others leave
+        shape[shape.index(-1)] = math.prod(x.shape) // max(1, -math.prod(shape))
+    return _regrouped(x, shape)
+
+
+def expanded(_options, output, x, axis):
+    if output.sized:
+        return _regrouped(x, output.shape)
+    axis = axis_of(number(axis), len(x.shape) + 1)
+    return *x.shape[:axis], 1, *x.shape[axis:]
+
+
+def squeezed(options, output, x):
+    if output.sized:
+        return _regrouped(x, output.shape)
+    axes = {axis_of(axis, len(x.shape)) for axis in options.get("squeeze_dims", ())} or range(len(x.shape))
+    return _regrouped(x, [size for axis, size in enumerate(x.shape) if axis not in axes or size != 1])
+
+
+def _regrouped(x, shape):
+    need(math.prod(x.shape) == math.prod(shape), f"cannot make shape {list(shape)} of {list(x.shape)}")
+    return shape
 
 
 def padded(_options, _output, x, amounts, *fill):
@@ -35,9 +57,9 @@ def mirror_padded(options, _output, x, amounts):
     return tuple(size + sum(pair) for size, pair in zip(x.shape, amounts))
 
 
-def concatenated(options, output, *parts):
+def concatenated(options, _output, *parts):
     axis = options["axis"]
-    dimensions = len(output.shape)
+    dimensions = len(parts[0].shape)
     need(-dimensions <= axis < dimensions and all(len(part.shape) == dimensions for part in parts),
          f"cannot concatenate along dimension {axis} of {dimensions}")
     shapes = [[size for place, size in enumerate(part.shape) if place != axis % dimensions] for part in parts]
