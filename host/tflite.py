@@ -12,6 +12,7 @@ import numpy as np
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
 from .constant_folding import FOLDABLE
+from .float_functions import FLOAT_FUNCTIONS
 from .graph import Graph, ModelError, Operator, Tensor
 from .model_file import read_model
 from .tflite_rules import KINDS, settled
@@ -160,7 +161,7 @@ def _kind(model, index, table):
     kind = _CODES.get(max(code.builtinCode, code.deprecatedBuiltinCode), "unknown")
     if kind == "CUSTOM":
         kind = f"custom {(code.customCode or b'').decode(errors='replace')}"
-    if kind not in KINDS | FOLDABLE:
+    if kind not in KINDS | FOLDABLE | FLOAT_FUNCTIONS.keys():
         raise ModelError(f"operator {index} is {kind}, expected one of {', '.join(sorted(KINDS))}")
     return kind
 

@@ -3,7 +3,8 @@
 import numpy as np
 
 from . import operators
-from .constant_folding import fold
+from .constant_folding import FOLDABLE, fold
+from .float_functions import tabulated
 from .graph import ModelError
 
 __all__ = ["KINDS", "settled"]
@@ -28,7 +29,7 @@ def settled(graph):
     """
     known = {tensor.index for tensor in graph.tensors if tensor.data is not None} | set(graph.inputs)
     executed = []
-    for operator in graph.operators:
+    for operator in tabulated(graph):
         where = f"operator {operator.index} ({operator.kind})"
         for index in operator.inputs:
             if index >= 0 and index not in known:
@@ -40,8 +41,10 @@ def settled(graph):
             if fold(graph, operator):
                 continue
             _check_types(graph, operator)
-            if operator.kind not in KINDS:
-                raise ModelError("is supported only where its inputs are integer constants or shapes")
+            if operator.kind not in operators.SUPPORTED:
+                where_it_is = ("where its inputs are integer constants or shapes" if operator.kind in FOLDABLE else
+                               "between DEQUANTIZE and QUANTIZE")
+                raise ModelError(f"is supported only {where_it_is}")
             operators.check(graph, operator)
         except ModelError as error:
             raise ModelError(f"{where} {error}") from None

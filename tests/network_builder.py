@@ -70,11 +70,12 @@ class Network:
         return tuple((n - k) // s + 1 if valid else -(-n // s) for n, k, s in zip(self.shape(x)[1:3], kernels, strides))
 
     def convolution(self, x, channels, kernel=3, stride=1, valid=False, relu=False, dilation=1, groups=1):
-        """CONV_2D with a square kernel."""
+        """CONV_2D; the kernel's size is a number or a pair."""
         depth = self.shape(x)[3] // groups
-        weights = self._weights(x, (channels, kernel, kernel, depth), 0, kernel * kernel * depth)
-        image = self._slide(x, (kernel - 1) * dilation + 1, stride, valid)
-        return self.add("CONV_2D", [x, *weights], (1, *image, channels), ("Conv2DOptions", {
+        height, width = np.broadcast_to(kernel, 2).tolist()
+        weights = self._weights(x, (channels, height, width, depth), 0, height * width * depth)
+        image = self._slide(x, ((height - 1) * dilation + 1, (width - 1) * dilation + 1), stride, valid)
+        return self.add("CONV_2D", [x, *weights], (self.shape(x)[0], *image, channels), ("Conv2DOptions", {
             "padding": int(valid), "strideH": stride, "strideW": stride, "fusedActivationFunction": int(relu),
             "dilationHFactor": dilation, "dilationWFactor": dilation}))
 
@@ -84,7 +85,7 @@ class Network:
         (kh, kw), (sy, sx), (dy, dx) = (np.broadcast_to(n, 2).tolist() for n in (kernel, stride, dilation))
         weights = self._weights(x, (1, kh, kw, depth), 3, kh * kw)
         image = self._slide(x, ((kh - 1) * dy + 1, (kw - 1) * dx + 1), stride, valid)
-        return self.add("DEPTHWISE_CONV_2D", [x, *weights], (1, *image, depth), (
+        return self.add("DEPTHWISE_CONV_2D", [x, *weights], (self.shape(x)[0], *image, depth), (
             "DepthwiseConv2DOptions", {"padding": int(valid), "strideH": sy, "strideW": sx, "depthMultiplier": 1,
                                        "dilationHFactor": dy, "dilationWFactor": dx}))
 

@@ -9,12 +9,14 @@ from systolith.host.program import LayerInfo, Program, Step
 from systolith.rtl.isa import Unit
 
 from .builder import Builder, CapacityError
+from .fuse_dilation import fuse_dilation
 from .fuse_functions import fuse_functions
 from .fuse_padding import fuse_padding
 from .group import Part
 from .layout import PlanError, image_shape
 from .lower import OnHost, lower
 from .place import place
+from .reshapes import functions_first, pad_images
 from .schedule import schedule
 from .shuffle import fuse_shuffles
 from .split import split_into_slices
@@ -45,9 +47,10 @@ def compile_graph(graph, config, dump=False, transfers=False):
     ModelError
         If it has an operator that neither chip nor host can execute.
     """
-    graph = split_into_slices(fuse_shuffles(fuse_padding(graph)))
+    for rewrite in (fuse_dilation, pad_images, fuse_padding, fuse_shuffles, split_into_slices):
+        graph = rewrite(graph)
     if not dump:  # every operator's output is wanted
-        graph = fuse_functions(graph)
+        graph = fuse_functions(functions_first(graph))
     layers, reasons = _choose(graph, config)
     for operator in graph.operators:
         if operator.index in reasons and operator.kind not in SUPPORTED:
@@ -60,7 +63,7 @@ def compile_graph(graph, config, dump=False, transfers=False):
             for operator in why.operators:
                 del layers[operator]
                 reasons[operator] = str(why)
-            _settle(layers, reasons)
+            _settle(graph, layers, reasons)
 
 
 def _choose(graph, config):
@@ -71,33 +74,36 @@ def _choose(graph, config):
             layers[operator.index] = lower(graph, operator, config)
         except OnHost as why:
             reasons[operator.index] = str(why)
-    _settle(layers, reasons)
+    _settle(graph, layers, reasons)
     return layers, reasons
 
 
-def _settle(layers, reasons):
+def _settle(graph, layers, reasons):
     """Leaves operators to the host until the storage of the others agrees."""
-    while (conflict := _conflict(layers)) is not None:
+    while (conflict := _conflict(graph, layers)) is not None:
         index, reasons[conflict[0]] = conflict
         del layers[index]
 
 
-def _conflict(layers):
+def _conflict(graph, layers):
     """An operator that must go to the host because its storage does not agree with the others', and why."""
+    shapes = {tensor.index: image_shape(tensor.shape) for tensor in graph.tensors}
     produced = {layer.target for layer in layers.values()}
-    fills, padded = {}, set()
+    same = {tensor: tensor for tensor in shapes}  # as the same image, under another shape
+    for layer in layers.values():
+        if layer.unit is None and shapes[layer.sources[0]] == shapes[layer.target]:
+            same[layer.target] = same[layer.sources[0]]
+    fills = {}
     for index, layer in layers.items():
         for source, padding in layer.padding.items():
-            if padding.fill is not None:
-                padded.add(source)
-                if fills.setdefault(source, padding.fill) != padding.fill:
-                    return index, "another operator needs other padding around its input"
+            if padding.fill is not None and fills.setdefault(same[source], padding.fill) != padding.fill:
+                return index, "another operator needs other padding around its input"
     for index, layer in layers.items():
         if layer.unit is None:
-            source = layer.sources[0]
+            source, target = layer.sources[0], layer.target
             if source not in produced:
                 return index, "its input is not on the chip"
-            if source in padded or layer.target in padded:
+            if shapes[source] != shapes[target] and (same[source] in fills or target in fills):
                 return index, "its input or output is stored with padding"
     return None
 

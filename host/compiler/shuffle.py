@@ -1,4 +1,4 @@
-"""Chains of reshapes and transpositions that come to little: nothing moves, or each pixel's channels change places."""
+"""Chains of reshapes and the like that come to little: nothing moves, channels change places or pixels repeat."""
 
 from dataclasses import replace
 
@@ -6,17 +6,20 @@ import numpy as np
 from systolith.host.graph import Operator, integers
 
 from .lower.moves import selected
+from .reshapes import RESHAPES
 
 __all__ = ["fuse_shuffles"]
 
-_RESHAPES = ("EXPAND_DIMS", "RESHAPE", "SQUEEZE")
+#: What operators that take a constant besides do with an array.
+_MOVES = {"TRANSPOSE": np.transpose, "TILE": np.tile}
 
 
 def fuse_shuffles(graph):
-    """The same network with one GATHER of channels, or one RESHAPE, for each such chain.
+    """The same network with one GATHER of channels, RESIZE_NEAREST_NEIGHBOR or RESHAPE for each such chain.
 
     Channel shuffles are written so: channels cut into groups, transposed and joined again; and where the front end had
-    to put an image into another order of dimensions and back, it is around them.
+    to put an image into another order of dimensions and back, it is around them. Images are made larger by a TILE along
+    a dimension that a reshape puts behind rows, and one that another puts behind columns.
 
     Parameters
     ----------
@@ -33,7 +36,7 @@ def fuse_shuffles(graph):
         if id(operator) in done:
             continue
         chain, fused = _chain(graph, operator, readers), None
-        while fused is None and len(chain) > 1 and any(part.kind == "TRANSPOSE" for part in chain):
+        while fused is None and len(chain) > 1 and any(part.kind in _MOVES for part in chain):
             fused = _fused(graph, chain, tensors)
             done.update(map(id, chain if fused else ()))
             chain.pop()
@@ -42,9 +45,9 @@ def fuse_shuffles(graph):
 
 
 def _chain(graph, operator, readers):
-    """The operators from this one on that only reshape and transpose, each the only reader of the one before."""
+    """The operators from this one on that reshape, transpose and repeat, each the only reader of the one before."""
     chain = []
-    while operator.kind == "TRANSPOSE" or operator.kind in _RESHAPES:
+    while operator.kind in _MOVES or operator.kind in RESHAPES:
         chain.append(operator)
         output = operator.outputs[0]
         if len(readers[output]) != 1 or readers[output] == {None}:
@@ -62,9 +65,10 @@ def _fused(graph, chain, tensors):
         return None
     elements = np.arange(np.prod(source.shape)).reshape(source.shape)
     for operator in chain:
-        order = operator.kind == "TRANSPOSE" and graph.tensors[operator.inputs[1]].data
-        shape = graph.tensors[operator.outputs[0]].shape
-        elements = elements.reshape(shape) if order is False else elements.transpose(order)
+        if operator.kind in _MOVES:
+            elements = _MOVES[operator.kind](elements, graph.tensors[operator.inputs[1]].data)
+        else:
+            elements = elements.reshape(graph.tensors[operator.outputs[0]].shape)
 
     def constant(values):
         tensors.append(integers(len(tensors), values))
@@ -73,8 +77,20 @@ def _fused(graph, chain, tensors):
     flat = elements.reshape(-1)
     if np.array_equal(flat, np.arange(len(flat))):
         return replace(chain[-1], kind="RESHAPE", inputs=[source.index, constant(target.shape)], options={})
+    if len(source.shape) == len(target.shape) == 4 and np.array_equal(elements, _enlarged(source.shape, target.shape)):
+        return Operator(0, "RESIZE_NEAREST_NEIGHBOR", [source.index, constant(target.shape[1:3])],
+                        list(chain[-1].outputs), {"align_corners": False, "half_pixel_centers": False})
     channels = selected(elements, source.shape)
     if source.shape != target.shape or channels is None:
         return None
     return Operator(0, "GATHER", [source.index, constant(channels)], list(chain[-1].outputs),
                     {"axis": len(source.shape) - 1, "batch_dims": 0})
+
+
+def _enlarged(shape, target):
+    """Which element of an image lies at each place of a larger one, each pixel repeated; None if that cannot be."""
+    times = [after // before for before, after in zip(shape, target)]
+    if times[0] != 1 or times[3] != 1 or [size * count for size, count in zip(shape, times)] != list(target):
+        return None
+    elements = np.arange(np.prod(shape)).reshape(shape)
+    return elements.repeat(times[1], axis=1).repeat(times[2], axis=2)

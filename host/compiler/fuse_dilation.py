@@ -1,0 +1,85 @@
+"""Dilated convolutions that are written as convolutions of a batch of images, each with every so many pixels."""
+
+from dataclasses import replace
+
+from .reshapes import RESHAPES, image_of_line, reshape
+
+__all__ = ["fuse_dilation"]
+
+
+def fuse_dilation(graph):
+    """The same network with one convolution for each SPACE_TO_BATCH_ND, convolution and BATCH_TO_SPACE_ND.
+
+    TensorFlow writes dilated convolutions so. Those along lines have a reshape on both sides of the convolution, which
+    needs images.
+
+    Parameters
+    ----------
+    graph : Graph
+
+    Returns
+    -------
+    Graph
+        Tensors keep their numbers, new ones come behind them; operators get new numbers.
+    """
+    readers, tensors, operators, done = graph.readers(), list(graph.tensors), [], set()
+    for operator in graph.operators:
+        if operator.index in done:
+            continue
+        chain = _chain(graph, operator, readers)
+        fused = chain and _fused(graph, chain, tensors)
+        if fused:
+            done.update(part.index for part in chain)
+        operators.extend(fused or [operator])
+    return graph.with_operators(operators, tensors)
+
+
+def _chain(graph, operator, readers):
+    """From a SPACE_TO_BATCH_ND to the BATCH_TO_SPACE_ND behind the next convolution, else an empty list."""
+    chain = []
+    expected = [("SPACE_TO_BATCH_ND",), RESHAPES, ("CONV_2D", "DEPTHWISE_CONV_2D"), RESHAPES, ("BATCH_TO_SPACE_ND",)]
+    for kinds in expected:
+        if operator.kind in kinds:
+            chain.append(operator)
+            output = operator.outputs[0]
+            if kinds == expected[-1]:
+                return chain
+            if len(readers[output]) != 1 or readers[output] == {None}:
+                return []
+            operator = graph.operators[next(iter(readers[output]))]
+            if operator.inputs[0] != output:
+                return []
+        elif kinds != RESHAPES:
+            return []
+    return []
+
+
+def _fused(graph, chain, tensors):
+    """What takes the place of a chain, or None."""
+    cut, join = chain[0], chain[-1]
+    convolution, = (operator for operator in chain if operator.kind in ("CONV_2D", "DEPTHWISE_CONV_2D"))
+    x, y = graph.tensors[cut.inputs[0]], graph.tensors[join.outputs[0]]
+    inside, outside = graph.tensors[convolution.inputs[0]], graph.tensors[convolution.outputs[0]]
+    block, around = (graph.tensors[index].data.tolist() for index in cut.inputs[1:])
+    block_behind, cropped = (graph.tensors[index].data.tolist() for index in join.inputs[1:])
+    options = convolution.options
+    steps = [options.get(name, 1) for name in ("stride_h", "stride_w", "dilation_h", "dilation_w")]
+    same = all(a.scale[0] == b.scale[0] and a.zero_point[0] == b.zero_point[0] for a, b in ((x, inside), (outside, y)))
+    if not same or block != block_behind or steps != [1] * 4 or options["padding"] != "VALID":
+        return None
+    if len(x.shape) == 3:  # lines, as images of one row
+        if (inside.shape[1], outside.shape[1]) != (1, 1) or len(y.shape) != 3:
+            return None
+        block, around, cropped = [1, *block], [[0, 0], *around], [[0, 0], *cropped]
+    pads = [[more - less for more, less in zip(*pair)] for pair in zip(around, cropped)]
+    if min(map(min, pads)) < 0:
+        return None
+    (top, bottom), (left, right) = pads
+    options = {**options, "dilation_h": block[0], "dilation_w": block[1], "padding": "EXPLICIT",
+               "pad_top": top, "pad_bottom": bottom, "pad_left": left, "pad_right": right}
+    if len(x.shape) == 4:
+        return [replace(convolution, inputs=[x.index, *convolution.inputs[1:]], outputs=[y.index], options=options)]
+    first, last = image_of_line(x, tensors), image_of_line(y, tensors)
+    return [reshape(x, first, tensors),
+            replace(convolution, inputs=[first.index, *convolution.inputs[1:]], outputs=[last.index], options=options),
+            reshape(last, y, tensors)]

@@ -1,0 +1,65 @@
+"""Functions between DEQUANTIZE and QUANTIZE: one table, equal to the reference interpreter's floats."""
+
+import numpy as np
+import pytest
+from model_builder import Spec, model, serialise
+from random_source import RandomSource
+from systolith.host import tflite
+from systolith.host.check import ExactCheck
+from systolith.host.compiler.compile import compile_graph
+from systolith.host.float_functions import FLOAT_FUNCTIONS
+from systolith.host.graph import ModelError
+from systolith.host.inputs import random_inputs
+from systolith.host.oracle import reference_outputs
+from systolith.host.run import run_model
+from systolith.rtl.config import PRESETS
+from systolith.sim.model_device import ModelDevice
+
+LEVELS = np.arange(-128, 128, dtype=np.int8).reshape(1, 256)
+FLOAT = Spec((1, 256), None, dtype=np.float32)
+
+
+def between(kinds, source=(0.05, 3), target=(0.04, -5), **more):
+    """Those functions of floats between two tensors of int8, as a model's object."""
+    floats = range(1, len(kinds) + 2)
+    return model([Spec((1, 256), *source), *[FLOAT] * len(floats), Spec((1, 256), *target)],
+                 [("DEQUANTIZE", [0], [1], None), *((kind, [n], [n + 1], None) for n, kind in zip(floats, kinds)),
+                  ("QUANTIZE", [floats[-1]], [len(floats) + 1], None)], [0], more.get("outputs", [len(floats) + 1]))
+
+
+@pytest.mark.parametrize("kind", sorted(FLOAT_FUNCTIONS))
+def test_every_int8(kind):
+    random = RandomSource(7)
+    for _ in range(40):
+        content = serialise(between([kind], *((random.scale(-7, 2), random.zero()) for _ in range(2))))
+        graph = tflite.parse(content)
+        operator, = graph.operators
+        expected = reference_outputs(content, [LEVELS])[operator.outputs[0]]
+        assert np.array_equal(np.int8(operator.options["table"])[LEVELS.view(np.uint8)], expected)
+
+
+@pytest.mark.parametrize("kinds", [[], ["NEG"], ["ABS", "NEG"], ["SQUARE", "NEG", "FLOOR"]], ids=" ".join)
+def test_on_the_chip(kinds):
+    content = serialise(between(kinds))
+    graph = tflite.parse(content)
+    program, check = compile_graph(graph, PRESETS["nano"]), ExactCheck(graph, content)
+    run_model(graph, program, ModelDevice(PRESETS["nano"]), random_inputs(graph, 2), check)
+    assert check.mismatches == [] and [(layer.op, layer.unit) for layer in program.layers] == [("LOOKUP", "matrix")]
+
+
+def refused(content):
+    with pytest.raises(ModelError) as caught:
+        tflite.parse(serialise(content))
+    return str(caught.value)
+
+
+def test_floats_that_others_see():
+    assert refused(between(["NEG"], outputs=[3, 2])) == (
+        "model model: operator 0 (DEQUANTIZE) works on floats (tensor 1), expected a fully int8 model; float is "
+        "allowed only from an input into QUANTIZE and from DEQUANTIZE to an output")
+    assert "operator 0 (DEQUANTIZE) works on floats" in refused(between(["NEG", "EXP"]))
+
+
+def test_of_int8():
+    assert refused(model([Spec((1, 4))] * 2, [("NEG", [0], [1], None)], [0], [1])).endswith(
+        "operator 0 (NEG) is supported only between DEQUANTIZE and QUANTIZE")
