@@ -1,6 +1,7 @@
 """Constant folding: computes while a model is read what depends on shapes and integer constants alone.
 
-Converters leave such operators where the batch is unknown: SHAPE, STRIDED_SLICE and PACK say what a RESHAPE makes.
+Converters leave such operators where the batch is unknown: SHAPE, STRIDED_SLICE and PACK say what a RESHAPE makes, or
+which size the FILL has that a recurrent layer begins with.
 """
 
 import math
@@ -50,14 +51,15 @@ _FUNCTIONS = {
     "SUM": _reduced(np.sum),
 }
 
-#: A shape has few elements; a damaged file may say anything.
+#: A shape has few elements, a constant more; a damaged file may say anything.
 _MOST_ELEMENTS = 1024
+_MOST_FILLED = 1 << 20
 
 #: Options of which folding knows nothing.
 _NOT_FOLDED = ("ellipsis_mask", "new_axis_mask", "offset", "batch_dims")
 
 #: Kinds of operators that `fold` knows.
-FOLDABLE = frozenset((*_FUNCTIONS, "SHAPE"))
+FOLDABLE = frozenset((*_FUNCTIONS, "FILL", "SHAPE"))
 
 
 def _is_integer(tensor):
@@ -89,7 +91,11 @@ def fold(graph, operator):
     if operator.outputs[0] in graph.inputs or any(operator.options.get(name) for name in _NOT_FOLDED):
         return False
     output, = (graph.tensors[index] for index in operator.outputs)
-    if not _is_integer(output) or output.data is not None:
+    if output.data is not None:
+        return False
+    if operator.kind == "FILL":
+        return _fill(output, *tensors)
+    if not _is_integer(output):
         return False
     if operator.kind == "SHAPE":
         value = np.array(tensors[0].shape)
@@ -106,4 +112,20 @@ def fold(graph, operator):
     if np.size(value) != math.prod(output.shape):
         raise ModelError(f"has an output of shape {list(output.shape)}, expected {list(np.shape(value))}")
     output.data = np.asarray(value).astype(output.dtype).reshape(output.shape)
+    return True
+
+
+def _fill(output, *inputs):
+    """`fold` of a FILL: one number, of whatever type, everywhere."""
+    if len(inputs) != 2 or any(tensor.data is None for tensor in inputs) or not _is_integer(inputs[0]):
+        return False
+    shape, value = inputs[0].data.reshape(-1).tolist(), inputs[1].data
+    if value.size != 1 or value.dtype != output.dtype or min(shape, default=1) < 1 or math.prod(shape) > _MOST_FILLED:
+        raise ModelError(f"fills the shape {shape} with {value.size} numbers of {value.dtype}, expected one of "
+                         f"{output.dtype} and at most {_MOST_FILLED} elements")
+    if not output.sized:
+        output.shape, output.sized = tuple(shape), True
+    if output.shape != tuple(shape):
+        raise ModelError(f"has an output of shape {list(output.shape)}, expected {shape}")
+    output.data = np.full(shape, value.item(), value.dtype)
     return True

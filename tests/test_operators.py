@@ -1,6 +1,7 @@
 """Each operator of the host against TensorFlow Lite Micro, all elements equal."""
 
 import itertools
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,7 +82,7 @@ def test_example_digits():
     assert (right, len(digits["x"])) == (355, 360)
 
 
-@pytest.mark.parametrize("kind", sorted(tflite.KINDS - {"EXP", "TILE"}))
+@pytest.mark.parametrize("kind", sorted(tflite.KINDS - {"EXP", "GELU", "TILE"}))
 def test_random_models(kind):
     random = Random(sum(kind.encode()))
     for _ in range(75):
@@ -234,14 +235,22 @@ def test_several_outputs_in_a_session():
     assert np.array_equal(first, values[0][..., :3]) and np.array_equal(second, values[0][..., 3:])
 
 
-def test_exp():
-    """TensorFlow Lite Micro has no int8 EXP: the definition in TensorFlow Lite is the exponential, rounded."""
+FUNCTIONS = {"EXP": (("ExpOptions", {}), math.exp),
+             "GELU": (("GeluOptions", {}), lambda v: v * (1 + math.erf(v / math.sqrt(2))) / 2),
+             "GELU, approximate": (("GeluOptions", {"approximate": True}), lambda v: v / 2 * (
+                 1 + math.tanh(math.sqrt(2 / math.pi) * (v + 0.044715 * v ** 3))))}
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_that_the_reference_lacks(name):
+    """Not in TensorFlow Lite Micro: the definition in TensorFlow Lite is the function, rounded."""
+    options, function = FUNCTIONS[name]
     for scale, zero_point, scale_out, zero_out in ((0.03, 5, 0.1, -128), (0.001, -128, 0.01, 0), (0.07, 100, 2, -20)):
-        model = one_operator("EXP", [Spec((256,), scale, zero_point)], Spec((256,), scale_out, zero_out),
-                             ("ExpOptions", {}))
+        model = one_operator(name.partition(",")[0], [Spec((256,), scale, zero_point)],
+                             Spec((256,), scale_out, zero_out), options)
         graph = tflite.parse(model)
         result, = evaluate(graph, graph.operators[0], {0: EVERY_INT8})
-        exact = np.exp(scale * (EVERY_INT8.astype(float) - zero_point)) / scale_out + zero_out
+        exact = np.vectorize(function)(scale * (EVERY_INT8.astype(float) - zero_point)) / scale_out + zero_out
         # float32 may tip what lies between two numbers, so allow half and a little.
         assert np.all(np.abs(result - np.clip(exact, -128, 127)) < 0.5001)
 

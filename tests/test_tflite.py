@@ -231,3 +231,25 @@ def test_integers_are_computed_at_once(kind, options, operands, expected):
 def test_shapes_that_do_not_fit(content, sentence):
     with pytest.raises(ModelError, match=sentence):
         tflite.parse(content)
+
+
+def filled(values, output=None):
+    """A recurrent layer's first state, as an operand of ADD."""
+    state = Spec((1, 4)) if output is None else output
+    return serialise(model([Spec((1, 4)), constant([1, 4]), values, state, Spec((1, 4))],
+                           [("FILL", [1, 2], [3], ("FillOptions", {})), ("ADD", [0, 3], [4], ("AddOptions", {}))],
+                           [0], [4]))
+
+
+def test_fill_is_a_constant():
+    graph = tflite.parse(filled(constant(np.int8(7), np.int8, scale=0.1)))
+    assert [operator.kind for operator in graph.operators] == ["ADD"] and graph.tensors[3].data.tolist() == [[7] * 4]
+
+
+@pytest.mark.parametrize("content, sentence", [
+    (filled(constant([1, 2], np.int8, scale=0.1)), "fills the shape .* with 2 numbers of int8, expected one of int8"),
+    (filled(constant(1)), "with 1 numbers of int32, expected one of int8"),
+    (filled(constant(np.int8(7), np.int8, scale=0.1), Spec((2, 4))), r"output of shape \[2, 4\], expected \[1, 4\]")])
+def test_fills_that_do_not_fit(content, sentence):
+    with pytest.raises(ModelError, match=rf"operator 0 \(FILL\) .*{sentence}"):
+        tflite.parse(content)

@@ -29,6 +29,7 @@ _FUNCTIONS = {
     "EXPAND_DIMS": movement.reshape,
     "FULLY_CONNECTED": convolution.fully_connected,
     "GATHER": movement.gather,
+    "GELU": activation.gelu,
     "HARD_SWISH": activation.hard_swish,
     "L2_NORMALIZATION": normalisation.l2_normalization,
     "LEAKY_RELU": activation.leaky_relu,

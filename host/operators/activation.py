@@ -9,8 +9,8 @@ from ..graph import activation_range
 from ..quantisation import rescale_factor
 from .fixed_point import exponential, inverse_root, quotient, reciprocal
 
-__all__ = ["abs_", "dequantize", "elu", "exp", "hard_swish", "leaky_relu", "logistic", "lookup", "quantize", "relu",
-           "relu6", "rsqrt", "rsqrt_factor", "tanh"]
+__all__ = ["abs_", "dequantize", "elu", "exp", "gelu", "hard_swish", "leaky_relu", "logistic", "lookup", "quantize",
+           "relu", "relu6", "rsqrt", "rsqrt_factor", "tanh"]
 
 #: RSQRT's roots have this many bits below the point.
 _ROOT_FRACTION = 20
@@ -129,6 +129,18 @@ def tanh(node, x):
 def exp(node, x):
     """e**x."""
     return _by_function(node, x, np.exp)
+
+
+def gelu(node, x):
+    """x times the probability that a normally distributed number is less; or TensorFlow's approximation of it."""
+    def exact(v):
+        return np.float32(0.5) * v * np.vectorize(math.erfc, otypes=[np.float32])(v * np.float32(-math.sqrt(0.5)))
+
+    def approximate(v):
+        inner = np.float32(math.sqrt(2 / math.pi)) * (v + np.float32(0.044715) * v * v * v)
+        return np.float32(0.5) * v * (np.float32(1) + np.tanh(inner))
+
+    return _by_function(node, x, approximate if node.options["approximate"] else exact)
 
 
 def elu(node, x):

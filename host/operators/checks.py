@@ -88,6 +88,11 @@ def _elu(_options, output, x):
     return x.shape
 
 
+def _gelu(options, output, x):
+    need("approximate" in options, "lacks the option approximate")
+    return _same(options, output, x)
+
+
 def _rsqrt(_options, output, x):
     need(2.0 ** -12 <= rsqrt_factor(x, output) < 1 << 30,
          "has an output scale more than 2**12 or less than 2**-30 of the inverse root of its input's")
@@ -159,6 +164,7 @@ _RULES = {
     "EXPAND_DIMS": (movement_rules.expanded, 2, 2),
     "FULLY_CONNECTED": (contraction_rules.fully_connected, 2, 3),
     "GATHER": (movement_rules.gather, 2, 2),
+    "GELU": (_gelu, 1, 1),
     "HARD_SWISH": (_hard_swish, 1, 1),
     "L2_NORMALIZATION": (_l2_normalization, 1, 1),
     "LEAKY_RELU": (_leaky_relu, 1, 1),

@@ -18,7 +18,7 @@ from .on_host import need, need_vector
 __all__ = ["BINARY", "UNARY", "elementwise", "table"]
 
 #: Of one input: the function table does any.
-UNARY = frozenset({"ABS", "ELU", "EXP", "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "LOOKUP", "QUANTIZE", "RELU",
+UNARY = frozenset({"ABS", "ELU", "EXP", "GELU", "HARD_SWISH", "LEAKY_RELU", "LOGISTIC", "LOOKUP", "QUANTIZE", "RELU",
                     "RELU6", "RELU_N1_TO_1", "RSQRT", "TANH"})
 
 _ELEMENTWISE = {
