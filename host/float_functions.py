@@ -26,13 +26,15 @@ def tabulated(graph):
     list of Operator
         They keep their numbers; a LOOKUP has that of its QUANTIZE.
     """
-    readers = {}
+    readers, writers = {}, {}
     for operator in graph.operators:
         for index in operator.inputs:
             readers.setdefault(index, []).append(operator)
+        for index in operator.outputs:
+            writers.setdefault(index, []).append(operator)
     tables, gone = {}, set()
     for operator in graph.operators:
-        chain = _chain(graph, operator, readers)
+        chain = _chain(graph, operator, readers, writers)
         if chain:
             source, last = operator.inputs[0], chain[-1]
             tables[last.index] = Operator(last.index, "LOOKUP", [source], last.outputs, {"table": _table(graph, chain)})
@@ -40,33 +42,39 @@ def tabulated(graph):
     return [tables.get(operator.index, operator) for operator in graph.operators if operator.index not in gone]
 
 
-def _chain(graph, operator, readers):
+def _chain(graph, operator, readers, writers):
     """From a DEQUANTIZE to the QUANTIZE behind functions of its floats, else an empty list."""
-    chain = [operator]
     if operator.kind != "DEQUANTIZE" or len(operator.inputs) != 1 or not _is_quantised(graph, operator.inputs[0]):
         return []
-    while len(chain[-1].outputs) == 1:
-        output = chain[-1].outputs[0]
-        following = readers.get(output, [])
-        if len(following) != 1 or output in graph.outputs or graph.tensors[output].dtype != np.float32:
-            break
-        chain += following
-        if following[0].kind == "QUANTIZE" and len(following[0].outputs) == 1:
-            return chain if _is_quantised(graph, following[0].outputs[0]) else []
-        if following[0].kind not in FLOAT_FUNCTIONS:
-            break
+    chain = [operator]
+    while len(chain[-1].outputs) == 1 and writers[output := chain[-1].outputs[0]] == [chain[-1]]:
+        floats, following = graph.tensors[output], readers.get(output, [])
+        if floats.dtype != np.float32 or output in (*graph.inputs, *graph.outputs) or len(following) != 1:
+            return []
+        if floats.sized and floats.shape != graph.tensors[operator.inputs[0]].shape:
+            return []
+        after, = following
+        # In the order of execution: a damaged file may go in circles.
+        if after.index < chain[-1].index or after.inputs != [output]:
+            return []
+        chain.append(after)
+        if after.kind == "QUANTIZE":
+            return chain if len(after.outputs) == 1 and _is_quantised(graph, after.outputs[0]) else []
+        if after.kind not in FLOAT_FUNCTIONS:
+            return []
     return []
 
 
 def _is_quantised(graph, index):
     """Whether a tensor is of int8 with one scale, and no constant."""
-    tensor = graph.tensors[index]
-    return index >= 0 and tensor.dtype == np.int8 and tensor.data is None and len(tensor.scale) == 1
+    tensor = graph.tensors[index] if index >= 0 else None
+    return tensor is not None and tensor.dtype == np.int8 and tensor.data is None and len(tensor.scale) == 1
 
 
 def _table(graph, chain):
     """What the operators make of each int8, in the order of a function table."""
     values, = evaluate(graph, chain[0], {chain[0].inputs[0]: LEVELS})
-    for operator in chain[1:-1]:
-        values = FLOAT_FUNCTIONS[operator.kind](values)
-    return evaluate(graph, chain[-1], {chain[-1].inputs[0]: values})[0].tolist()
+    with np.errstate(over="ignore"):
+        for operator in chain[1:-1]:
+            values = FLOAT_FUNCTIONS[operator.kind](values)
+        return evaluate(graph, chain[-1], {chain[-1].inputs[0]: values})[0].tolist()

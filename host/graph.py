@@ -5,7 +5,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from systolith.rtl.errors import UserError
 
-__all__ = ["Graph", "ModelError", "Operator", "Tensor", "activation_range", "integers", "window", "windows"]
+__all__ = ["MOST_DIMENSIONS", "Graph", "ModelError", "Operator", "Tensor", "activation_range", "integers", "window",
+           "windows"]
+
+#: Of a tensor.
+MOST_DIMENSIONS = 16
 
 
 class ModelError(UserError):

@@ -13,7 +13,7 @@ from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as sch
 
 from .constant_folding import FOLDABLE
 from .float_functions import FLOAT_FUNCTIONS
-from .graph import Graph, ModelError, Operator, Tensor
+from .graph import MOST_DIMENSIONS, Graph, ModelError, Operator, Tensor
 from .model_file import read_model
 from .tflite_rules import KINDS, settled
 
@@ -118,6 +118,8 @@ def _tensor(model, index, table, is_input):
     if (not follows and unknown - {0}) or any(size < 1 for size in shape) or math.prod(shape) >= 1 << 31:
         raise ModelError(f"{where} has the dynamic or empty shape {list(shape)}, expected fixed sizes: "
                          "convert the model with its batch and all other sizes given")
+    if len(shape) > MOST_DIMENSIONS:
+        raise ModelError(f"{where} has {len(shape)} dimensions, expected {MOST_DIMENSIONS} at most")
     if not 0 <= table.buffer < len(model.buffers):
         raise ModelError(f"{where} has buffer {table.buffer}, expected one of {len(model.buffers)}")
     content = model.buffers[table.buffer].data

@@ -79,8 +79,10 @@ def _check_types(graph, operator):
         if tensor.dtype not in (np.int8, np.int32, np.int64):
             raise ModelError(f"has a {tensor.dtype} constant (tensor {tensor.index}), expected int8 or int32")
     for place, index in enumerate((*operator.inputs, *operator.outputs)):
+        if index < 0:
+            continue
         tensor = graph.tensors[index]
         several = operator.kind in _WEIGHTED and place == 1
         right = len(tensor.scale) == 1 or (several and len(tensor.scale))
-        if index >= 0 and tensor.dtype in (np.int8, np.uint8) and not right:
+        if tensor.dtype in (np.int8, np.uint8) and not right:
             raise ModelError(f"has tensor {index} with {len(tensor.scale)} scales, expected one")

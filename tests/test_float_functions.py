@@ -63,3 +63,21 @@ def test_floats_that_others_see():
 def test_of_int8():
     assert refused(model([Spec((1, 4))] * 2, [("NEG", [0], [1], None)], [0], [1])).endswith(
         "operator 0 (NEG) is supported only between DEQUANTIZE and QUANTIZE")
+
+
+def changed(change):
+    """Two functions, after a change to the operators of the schema's object."""
+    content = between(["ABS", "NEG"])
+    change(content.subgraphs[0].operators)
+    return content
+
+
+@pytest.mark.parametrize("change", [
+    lambda operators: setattr(operators[2], "outputs", [2]),  # in a circle
+    lambda operators: setattr(operators[2], "outputs", [1]),
+    lambda operators: setattr(operators[3], "inputs", [3, 0]),
+    lambda operators: setattr(operators[0], "inputs", [-1]),
+    lambda operators: setattr(operators[1], "outputs", []),
+    lambda operators: operators.reverse()], ids=["circle", "twice", "two inputs", "no input", "no output", "order"])
+def test_damage(change):
+    assert refused(changed(change))

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from ..graph import ModelError
+from ..graph import MOST_DIMENSIONS, ModelError
 from . import contraction_rules, movement_rules
 from .activation import rsqrt_factor
 from .elementwise import squared_difference_factor
@@ -24,7 +24,7 @@ def check(graph, operator):
     """
     tensors = [graph.tensors[index] if index >= 0 else None for index in operator.inputs]
     rule, least, most = _RULES[operator.kind]
-    while len(tensors) > least and tensors[-1] is None:
+    if len(tensors) == most == least + 1 and tensors[-1] is None:
         tensors.pop()
     need(least <= len(tensors) <= most and None not in tensors,
          f"must have {least} to {most} inputs, not {len(tensors)}")
@@ -48,15 +48,16 @@ def check(graph, operator):
         raise ModelError(f"lacks the option {error.args[0]}") from None
     for shape, output in zip(shapes if several else [shapes], outputs, strict=True):
         if not output.sized:
-            need(all(size > 0 for size in shape) and math.prod(shape) < 1 << 31,
-                 f"makes an output of shape {list(shape)}, expected at least one element and fewer than 2**31")
+            need(all(size > 0 for size in shape) and math.prod(shape) < 1 << 31 and len(shape) <= MOST_DIMENSIONS,
+                 f"makes an output of shape {list(shape)}, expected at least one element, fewer than 2**31 and at most "
+                 f"{MOST_DIMENSIONS} dimensions")
             output.shape, output.sized = tuple(shape), True
         need(tuple(shape) == output.shape, f"has an output of shape {list(output.shape)}, expected {list(shape)}")
 
 
 def _reduced(options, output, x, axes):
     rescale(x.scale[0], output)
-    axes = constant(axes, (None,) * len(axes.shape)).reshape(-1).tolist()
+    axes = constant(axes, (None,) * min(1, len(axes.shape))).reshape(-1).tolist()
     need(all(-len(x.shape) <= axis < len(x.shape) for axis in axes), f"reduces dimensions {axes} of {len(x.shape)}")
     gone = {axis % len(x.shape) for axis in axes}
     if options["keep_dims"]:

@@ -16,7 +16,7 @@ __all__ = ["batch_to_space_nd", "broadcast_to", "concatenated", "depth_to_space"
 def reshaped(options, output, x, *wanted):
     if output.sized:
         return _regrouped(x, output.shape)
-    shape = constant(wanted[0], (None,)).tolist() if wanted else list(options.get("new_shape", output.shape))
+    shape = constant(wanted[0], (None,), long=True).tolist() if wanted else list(options.get("new_shape", output.shape))
     if shape.count(-1) == 1:  # one dimension may take what the others leave
         shape[shape.index(-1)] = math.prod(x.shape) // max(1, -math.prod(shape))
     return _regrouped(x, shape)
@@ -25,7 +25,7 @@ def reshaped(options, output, x, *wanted):
 def expanded(_options, output, x, axis):
     if output.sized:
         return _regrouped(x, output.shape)
-    axis = axis_of(number(axis), len(x.shape) + 1)
+    axis = axis_of(number(axis, long=True), len(x.shape) + 1)
     return *x.shape[:axis], 1, *x.shape[axis:]
 
 

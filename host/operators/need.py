@@ -23,9 +23,10 @@ def constant(tensor, shape, long=False):
     return tensor.data
 
 
-def number(tensor):
-    """Value of an input that must be one constant int32, of any rank."""
-    need(tensor.data is not None and tensor.dtype == np.int32 and tensor.data.size == 1,
+def number(tensor, long=False):
+    """Value of an input that must be one constant int32 (if `long`, or int64), of any rank."""
+    need(tensor.data is not None and tensor.dtype in ((np.int32, np.int64) if long else (np.int32,))
+         and tensor.data.size == 1,
          f"needs tensor {tensor.index} to be a single int32 constant, not {tensor.dtype} of shape {list(tensor.shape)}")
     return tensor.data.item()
 
