@@ -25,6 +25,7 @@ def tabulated(graph):
     -------
     list of Operator
         They keep their numbers; a LOOKUP has that of its QUANTIZE.
+    dict from that number to the numbers of the tensors of floats between
     """
     readers, writers = {}, {}
     for operator in graph.operators:
@@ -32,14 +33,15 @@ def tabulated(graph):
             readers.setdefault(index, []).append(operator)
         for index in operator.outputs:
             writers.setdefault(index, []).append(operator)
-    tables, gone = {}, set()
+    tables, floats, gone = {}, {}, set()
     for operator in graph.operators:
         chain = _chain(graph, operator, readers, writers)
         if chain:
             source, last = operator.inputs[0], chain[-1]
             tables[last.index] = Operator(last.index, "LOOKUP", [source], last.outputs, {"table": _table(graph, chain)})
+            floats[last.index] = [part.outputs[0] for part in chain[:-1]]
             gone.update(part.index for part in chain[:-1])
-    return [tables.get(operator.index, operator) for operator in graph.operators if operator.index not in gone]
+    return [tables.get(operator.index, operator) for operator in graph.operators if operator.index not in gone], floats
 
 
 def _chain(graph, operator, readers, writers):

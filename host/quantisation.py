@@ -7,13 +7,19 @@ Source of the idea: the Prepare functions of TensorFlow Lite Micro's kernels.
 
 import numpy as np
 
-__all__ = ["ADD_LEFT_SHIFT", "LEVELS", "add_factors", "convolution_factors", "multiply_factor", "rescale_factor"]
+__all__ = ["ADD_LEFT_SHIFT", "LEVELS", "add_factors", "convolution_factors", "multiply_factor", "rescale_factor",
+           "same_quantisation"]
 
 #: All int8 in the order of a function table, which is that of their bit patterns.
 LEVELS = np.arange(256, dtype=np.uint8).view(np.int8)
 
 #: ADD and SUB compute with this many bits below the inputs' units.
 ADD_LEFT_SHIFT = 20
+
+
+def same_quantisation(*tensors):
+    """Whether the bytes of tensors of one scale each mean the same numbers."""
+    return len({(tensor.scale[0], tensor.zero_point[0]) for tensor in tensors}) == 1
 
 
 def rescale_factor(source, sink):

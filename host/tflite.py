@@ -58,7 +58,8 @@ def parse(content, name="model"):
     ------
     ModelError
         If the bytes are damaged, or the model is not one graph of supported operators on int8 tensors of fixed shape.
-        Float is accepted only from an input into QUANTIZE and from DEQUANTIZE to an output.
+        Float is accepted only from an input into QUANTIZE, from DEQUANTIZE to an output, and from DEQUANTIZE through
+        functions of single elements (`float_functions`) to QUANTIZE.
     """
     if content[4:8] != b"TFL3":
         raise ModelError(f"model {name} is not a TensorFlow Lite model: bytes 4 to 7 must be b'TFL3', "
@@ -164,7 +165,8 @@ def _kind(model, index, table):
     if kind == "CUSTOM":
         kind = f"custom {(code.customCode or b'').decode(errors='replace')}"
     if kind not in KINDS | FOLDABLE | FLOAT_FUNCTIONS.keys():
-        raise ModelError(f"operator {index} is {kind}, expected one of {', '.join(sorted(KINDS))}")
+        raise ModelError(f"operator {index} is {kind}, expected one of "
+                         f"{', '.join(sorted(KINDS | FLOAT_FUNCTIONS.keys()))}")
     return kind
 
 

@@ -29,7 +29,8 @@ def settled(graph):
     """
     known = {tensor.index for tensor in graph.tensors if tensor.data is not None} | set(graph.inputs)
     executed = []
-    for operator in tabulated(graph):
+    unchecked, floats = tabulated(graph)
+    for operator in unchecked:
         where = f"operator {operator.index} ({operator.kind})"
         for index in operator.inputs:
             if index >= 0 and index not in known:
@@ -48,6 +49,8 @@ def settled(graph):
             operators.check(graph, operator)
         except ModelError as error:
             raise ModelError(f"{where} {error}") from None
+        for index in floats.get(operator.index, ()):
+            graph.tensors[index].shape, graph.tensors[index].sized = graph.tensors[operator.outputs[0]].shape, True
         executed.append(operator)
     if not executed:
         raise ModelError("has no operators")

@@ -32,6 +32,10 @@ class Network:
         self._tensors.append(Spec(tuple(int(n) for n in shape), **{"scale": 0.02, "zero_point": zero, **more}))
         return len(self._tensors) - 1
 
+    def values(self, shape):
+        """A random constant of int8."""
+        return self.tensor(shape, data=self._rng.integers(-128, 128, shape, np.int8))
+
     def constant(self, values):
         """An int32 constant."""
         self._tensors.append(constant(values))

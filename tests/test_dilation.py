@@ -1,5 +1,7 @@
 """Dilated convolutions as TensorFlow writes them, of images and of lines: one layer each, exact."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from network_builder import Network
@@ -104,6 +106,17 @@ def test_lines(config):
     assert kinds(program) == ["CONV_2D"] * 4 + ["ADD"] * config.has_vector + ["CONV_2D"]
 
 
+@pytest.mark.parametrize("size", [480, 512])
+def test_in_parts_beside_what_stays(size):
+    network = Network(7, (1, 1, 20, 11))
+    x = network.convolution(network.convolution(network.input, 11, 1), 11, 1)
+    y = dilated(network, reshaped(network, x, (1, 20, 11)), (3,), (3,), 11)
+    graph = parse(network.serialise(x, y))
+    edge = replace(PRESETS["edge"], name="small", unified_buffer_bytes=size)
+    (whole, _, _), (parts, _, runs) = outputs(graph, small(65536)), outputs(graph, edge)
+    assert runs > 1 and all(np.array_equal(a, b) for a, b in zip(whole, parts))
+
+
 @pytest.mark.parametrize("size", [1024, 1536, 2048])
 def test_in_parts(size):
     network = Network(4, (1, 1, 160, 6))
@@ -124,32 +137,88 @@ def test_a_block_that_others_read_stays():
         "SPACE_TO_BATCH_ND", "CONV_2D"]
 
 
-def enlarged(network, x, order):
-    """Rows and columns twice, as Keras' UpSampling2D has them converted."""
+def swapped(network):
+    """Height and width change places in the blocks and back."""
+    x = batches(network, network.convolution(network.input, 4, 1), (2, 2), ((0, 0), (0, 0)))
+    x = network.convolution(reshaped(network, x, (4, 10, 4, 4)), 5, 3, valid=True)
+    return joined(network, reshaped(network, x, (4, 2, 8, 5)), (2, 2), ((0, 0), (0, 0)))
+
+
+def merged(network):
+    """Batches of a line become one line and two again."""
+    x = reshaped(network, network.convolution(network.input, 4, 1), (1, 160, 4))
+    x = reshaped(network, batches(network, x, (2,), ((0, 0),)), (1, 1, 160, 4))
+    x = network.convolution(x, 5, (1, 3), valid=True)
+    return joined(network, reshaped(network, x, (2, 79, 5)), (2,), ((0, 0),))
+
+
+def constant_line(network):
+    """A line that is a constant, and one that is padded."""
+    line = network.values((1, 6, 4))
+    padded = network.add("PAD", [line, network.constant([[0, 0], [1, 1], [0, 0]])], (1, 8, 4), ("PadOptions", {}),
+                         zero_point=network.zero_point(line))
+    y = dilated(network, line, (3,), (2,), 4)
+    return network.sum(reshaped(network, padded, (1, 1, 8, 4)), reshaped(network, network.add(
+        "PAD", [y, network.constant([[0, 0], [2, 0], [0, 0]])], (1, 8, 4), ("PadOptions", {}),
+        zero_point=network.zero_point(y)), (1, 1, 8, 4)))
+
+
+def other_quantisation(network):
+    """Reshapes behind which the bytes mean something else: before a function, and behind padding."""
+    x = network.convolution(network.input, 4, 1)
+    y = network.add("RESHAPE", [x, network.constant([1, 160, 4])], (1, 160, 4), ("ReshapeOptions", {}), zero_point=37)
+    y = network.add("LOGISTIC", [y], (1, 160, 4), scale=1 / 256, zero_point=-128)
+    y = network.add("PAD", [y, network.constant([[0, 0], [2, 0], [0, 0]])], (1, 162, 4), ("PadOptions", {}),
+                    scale=1 / 256, zero_point=-128)
+    y = network.add("RESHAPE", [y, network.constant([1, 1, 162, 4])], (1, 1, 162, 4), ("ReshapeOptions", {}),
+                    zero_point=5)
+    return network.convolution(y, 4, (1, 3))
+
+
+@pytest.mark.parametrize("dump", [False, True])
+@pytest.mark.parametrize("make", [swapped, merged, constant_line, other_quantisation])
+def test_what_only_looks_alike(make, dump):
+    network = Network(8, (1, 8, 20, 3))
+    graph = parse(network.serialise(make(network)))
+    assert one_by_one(graph, dump)
+
+
+def one_by_one(graph, dump=False):
+    """Whether a program's output equals that of the operators one by one on the host."""
+    config = PRESETS["edge"]
+    inputs = random_inputs(graph, 1)
+    values = {graph.inputs[0]: inputs[0][graph.inputs[0]]}
+    for operator in graph.operators:
+        values[operator.outputs[0]], = evaluate(graph, operator, values)
+    result, = run_model(graph, compile_graph(graph, config, dump=dump), ModelDevice(config), inputs)
+    return np.array_equal(result.outputs[graph.outputs[0]], values[graph.outputs[0]])
+
+
+def enlarged(network, x, order, count=2):
+    """Rows and columns so many times, as Keras' UpSampling2D has them converted."""
     same = dict(zero_point=network.zero_point(x))
     for axis in order:
         shape = list(network.shape(x))
         shape.insert(axis + 1, 1)
         y = network.add("EXPAND_DIMS", [x, network.constant(axis + 1)], shape, ("ExpandDimsOptions", {}), **same)
         times = [1] * 5
-        times[axis + 1] = shape[axis + 1] = 2
+        times[axis + 1] = shape[axis + 1] = count
         y = network.add("TILE", [y, network.constant(times)], shape, ("TileOptions", {}), **same)
-        shape[axis:axis + 2] = [2 * shape[axis]]
+        shape[axis:axis + 2] = [count * shape[axis]]
         x = reshaped(network, y, shape)
     return x
 
 
 @pytest.mark.parametrize("order", [(1, 2), (2, 1), (1,)])
 def test_enlarged(order):
-    """Not against the reference interpreter, which has no TILE: against the operators one by one on the host."""
+    """Not against the reference interpreter, which has no TILE."""
     network = Network(6, (1, 4, 5, 6))
     y = enlarged(network, network.convolution(network.input, 6, 1), order)
     graph = parse(network.serialise(network.convolution(y, 3, 3)))
-    program = compile_graph(graph, PRESETS["edge"])
-    assert kinds(program) == ["CONV_2D", "RESIZE_NEAREST_NEIGHBOR", "CONV_2D"]
-    inputs = random_inputs(graph, 1)
-    values = {graph.inputs[0]: inputs[0][graph.inputs[0]]}
-    for operator in graph.operators:
-        values[operator.outputs[0]], = evaluate(graph, operator, values)
-    result, = run_model(graph, program, ModelDevice(PRESETS["edge"]), inputs)
-    assert np.array_equal(result.outputs[graph.outputs[0]], values[graph.outputs[0]])
+    assert kinds(compile_graph(graph, PRESETS["edge"])) == ["CONV_2D", "RESIZE_NEAREST_NEIGHBOR", "CONV_2D"]
+    assert one_by_one(graph)
+
+
+def test_enlarged_so_much_that_the_other_operator_rounds():
+    network = Network(6, (1, 1, 3, 4))
+    assert one_by_one(parse(network.serialise(enlarged(network, network.convolution(network.input, 4, 1), (2,), 41))))

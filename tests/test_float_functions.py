@@ -81,3 +81,15 @@ def changed(change):
     lambda operators: operators.reverse()], ids=["circle", "twice", "two inputs", "no input", "no output", "order"])
 def test_damage(change):
     assert refused(changed(change))
+
+
+def test_sizes_that_the_file_leaves_open():
+    content = between(["ABS", "NEG"])
+    for table in content.subgraphs[0].tensors[1:]:
+        table.shape, table.shapeSignature = [1, 1], [-1, -1]
+    content = serialise(content)
+    graph = tflite.parse(content)
+    assert [tensor.shape for tensor in graph.tensors] == [(1, 256)] * 5
+    program, check = compile_graph(graph, PRESETS["nano"]), ExactCheck(graph, content)
+    run_model(graph, program, ModelDevice(PRESETS["nano"]), random_inputs(graph, 1), check)
+    assert check.mismatches == []

@@ -92,3 +92,32 @@ def test_sizes_that_nothing_can_have(times):
     content.subgraphs[0].tensors[2].shapeSignature = [-1, -1]
     with pytest.raises(ModelError, match=r"operator 0 \(BROADCAST_TO\) makes an output of shape .*, expected at least"):
         tflite.parse(serialise(content))
+
+
+INT8, LONG = Spec((1, 3)), constant(1, np.int64)
+#: What TensorFlow Lite takes, and what it was converted with; the batch is open, but the file's sizes are right.
+RIGHT = {
+    "an axis of 64 bits": ("EXPAND_DIMS", [INT8, LONG], Spec((1, 1, 3)), ("ExpandDimsOptions", {})),
+    "an operand of two dimensions": ("RESHAPE", [INT8, constant([[3, 1]])], Spec((3, 1)), None),
+    "no operand": ("RESHAPE", [INT8], Spec((3, 1)), ("ReshapeOptions", {"newShape": []})),
+    "all that is 1": ("SQUEEZE", [Spec((1, 1, 3))], Spec((1, 3)), ("SqueezeOptions", {})),
+    "vectors": ("FULLY_CONNECTED", [Spec((1, 2, 3)), constant(np.ones((5, 3)), np.int8, scale=0.1), None],
+                Spec((1, 2, 5)), ("FullyConnectedOptions", {})),
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_sizes_that_are_right(name):
+    kind, inputs, output, options = RIGHT[name]
+    result = schema.ModelT.InitFromPackedBuf(one_operator(kind, inputs, output, options), 0)
+    for table in result.subgraphs[0].tensors:
+        if result.buffers[table.buffer].data is None:
+            table.shapeSignature = [-1, *table.shape[1:]]
+    graph = tflite.parse(serialise(result))
+    assert graph.tensors[graph.outputs[0]].shape == output.shape
+
+
+def test_squeezing_what_is_longer():
+    content = one_operator("SQUEEZE", [Spec((2, 3))], Spec((1,)), ("SqueezeOptions", {"squeezeDims": [0]}))
+    with pytest.raises(ModelError, match=r"cannot make shape \[3\] of \[2, 3\]"):
+        tflite.parse(without_sizes(content))

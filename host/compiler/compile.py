@@ -108,6 +108,14 @@ def _conflict(graph, layers):
     return None
 
 
+def _share_padding(layers):
+    """Operators that take no work between tensors of which one is stored with padding."""
+    padded = {tensor for layer in layers.values()
+              for tensor, padding in layer.padding.items() if padding.fill is not None}
+    return [index for index, layer in layers.items()
+            if layer.unit is None and not padded.isdisjoint((layer.sources[0], layer.target))]
+
+
 def _parts(graph, config, layers, dump):
     """What is executed, in order: a `Part` for the chip, or the number of an operator for the host."""
     shapes = {t.index: image_shape(t.shape) for t in graph.tensors}
@@ -121,6 +129,9 @@ def _parts(graph, config, layers, dump):
         # A tensor that is sent to the host must not be overwritten in place before.
         layouts, overlap = place(config, shapes, layers, on_chip, leaving, in_place=not dump)
     except PlanError:
+        # Parts give each tensor storage of its own.
+        if shared := _share_padding(layers):
+            raise TooLarge(shared, "its input or output is stored with padding") from None
         readers = graph.readers()
         parts = [part for run in runs
                  for part in (stream(config, shapes, layers, run, readers, dump) if run[0] in layers else run)]

@@ -2,7 +2,9 @@
 
 from dataclasses import replace
 
-from .reshapes import RESHAPES, image_of_line, reshape
+from systolith.host.quantisation import same_quantisation
+
+from .reshapes import RESHAPES, as_image, image_of_line, reshape
 
 __all__ = ["fuse_dilation"]
 
@@ -60,16 +62,18 @@ def _fused(graph, chain, tensors):
     convolution, = (operator for operator in chain if operator.kind in ("CONV_2D", "DEPTHWISE_CONV_2D"))
     x, y = graph.tensors[cut.inputs[0]], graph.tensors[join.outputs[0]]
     inside, outside = graph.tensors[convolution.inputs[0]], graph.tensors[convolution.outputs[0]]
+    batches, joined = graph.tensors[cut.outputs[0]], graph.tensors[join.inputs[0]]
     block, around = (graph.tensors[index].data.tolist() for index in cut.inputs[1:])
     block_behind, cropped = (graph.tensors[index].data.tolist() for index in join.inputs[1:])
     options = convolution.options
     steps = [options.get(name, 1) for name in ("stride_h", "stride_w", "dilation_h", "dilation_w")]
-    same = all(a.scale[0] == b.scale[0] and a.zero_point[0] == b.zero_point[0] for a, b in ((x, inside), (outside, y)))
-    if not same or block != block_behind or steps != [1] * 4 or options["padding"] != "VALID":
+    same = same_quantisation(x, batches, inside) and same_quantisation(outside, joined, y)
+    as_images = as_image(batches.shape) == inside.shape and as_image(joined.shape) == outside.shape
+    if not (same and as_images) or block != block_behind or steps != [1] * 4 or options["padding"] != "VALID":
         return None
-    if len(x.shape) == 3:  # lines, as images of one row
-        if (inside.shape[1], outside.shape[1]) != (1, 1) or len(y.shape) != 3:
-            return None
+    if x.data is not None or len(x.shape) != len(y.shape):
+        return None
+    if len(x.shape) == 3:
         block, around, cropped = [1, *block], [[0, 0], *around], [[0, 0], *cropped]
     pads = [[more - less for more, less in zip(*pair)] for pair in zip(around, cropped)]
     if min(map(min, pads)) < 0:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 from systolith.host.graph import windows
+from systolith.host.quantisation import same_quantisation
 
 __all__ = ["fuse_padding"]
 
@@ -40,7 +41,7 @@ def _around_image(graph, operator):
         return None
     x, amounts, *fill = (graph.tensors[index] for index in operator.inputs)
     y = graph.tensors[operator.outputs[0]]
-    if x.scale[0] != y.scale[0] or x.zero_point[0] != y.zero_point[0]:
+    if not same_quantisation(x, y):
         return None  # the bytes mean something else behind it
     if len(x.shape) != 4 or (fill and fill[0].data.item() != x.zero_point[0]):
         return None

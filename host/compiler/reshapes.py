@@ -4,18 +4,24 @@ from dataclasses import replace
 
 import numpy as np
 from systolith.host.graph import Operator, integers
+from systolith.host.quantisation import same_quantisation
 
 from .lower import UNARY
 
-__all__ = ["RESHAPES", "functions_first", "image_of_line", "pad_images", "reshape"]
+__all__ = ["RESHAPES", "as_image", "functions_first", "image_of_line", "pad_images", "reshape"]
 
 #: Kinds of operators that only change the shape.
 RESHAPES = ("EXPAND_DIMS", "RESHAPE", "SQUEEZE")
 
 
+def as_image(shape):
+    """Shape of a line [batch, width, channels] as an image of one row; another shape as it is."""
+    return (shape[0], 1, *shape[1:]) if len(shape) == 3 else shape
+
+
 def image_of_line(line, tensors):
-    """A new tensor, put behind `tensors`, for a line [batch, width, channels] as an image of one row."""
-    tensors.append(replace(line, index=len(tensors), shape=(line.shape[0], 1, *line.shape[1:])))
+    """A new tensor, put behind `tensors`, for a line as an image of one row."""
+    tensors.append(replace(line, index=len(tensors), shape=as_image(line.shape)))
     return tensors[-1]
 
 
@@ -56,12 +62,14 @@ def _behind(graph, pad, readers, tensors):
     """For each reader a reshape and a PAD behind it; None if one of them makes no image of one row."""
     x, amounts, *fill = (graph.tensors[index] for index in pad.inputs)
     padded = graph.tensors[pad.outputs[0]]
-    if len(x.shape) != 3 or None in readers:
+    if len(x.shape) != 3 or x.data is not None or None in readers:
         return None
     targets = []
     for reader in (graph.operators[index] for index in readers):
         target = graph.tensors[reader.outputs[0]]
-        if reader.kind not in RESHAPES or target.shape != (padded.shape[0], 1, *padded.shape[1:]):
+        if reader.kind not in RESHAPES or target.shape != as_image(padded.shape):
+            return None
+        if not same_quantisation(padded, target):
             return None
         targets.append(target)
     image = image_of_line(x, tensors)
@@ -90,7 +98,9 @@ def functions_first(graph):
     for operator in graph.operators:
         source, target = operator.inputs[0], tensors[operator.outputs[0]]
         before = reshapes.get(source)
-        if operator.kind in UNARY and before and readers[source] == {operator.index} and target.dtype == np.int8:
+        alone = before and readers[source] == {operator.index} and same_quantisation(
+            tensors[before.inputs[0]], tensors[source])
+        if operator.kind in UNARY and alone and target.dtype == np.int8:
             made = replace(target, index=len(tensors), shape=tensors[before.inputs[0]].shape)
             tensors.append(made)
             operators.remove(before)

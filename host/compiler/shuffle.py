@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from systolith.host.graph import Operator, integers
 
-from .lower.moves import selected
+from .lower.moves import origin, selected
 from .reshapes import RESHAPES
 
 __all__ = ["fuse_shuffles"]
@@ -77,20 +77,13 @@ def _fused(graph, chain, tensors):
     flat = elements.reshape(-1)
     if np.array_equal(flat, np.arange(len(flat))):
         return replace(chain[-1], kind="RESHAPE", inputs=[source.index, constant(target.shape)], options={})
-    if len(source.shape) == len(target.shape) == 4 and np.array_equal(elements, _enlarged(source.shape, target.shape)):
-        return Operator(0, "RESIZE_NEAREST_NEIGHBOR", [source.index, constant(target.shape[1:3])],
-                        list(chain[-1].outputs), {"align_corners": False, "half_pixel_centers": False})
+    if len(source.shape) == len(target.shape) == 4 and source.shape[::3] == target.shape[::3]:
+        resize = Operator(0, "RESIZE_NEAREST_NEIGHBOR", [source.index, constant(target.shape[1:3])],
+                          list(chain[-1].outputs), {"align_corners": False, "half_pixel_centers": False})
+        if np.array_equal(elements, origin(replace(graph, tensors=tensors), resize, source, target)):
+            return resize
     channels = selected(elements, source.shape)
     if source.shape != target.shape or channels is None:
         return None
     return Operator(0, "GATHER", [source.index, constant(channels)], list(chain[-1].outputs),
                     {"axis": len(source.shape) - 1, "batch_dims": 0})
-
-
-def _enlarged(shape, target):
-    """Which element of an image lies at each place of a larger one, each pixel repeated; None if that cannot be."""
-    times = [after // before for before, after in zip(shape, target)]
-    if times[0] != 1 or times[3] != 1 or [size * count for size, count in zip(shape, times)] != list(target):
-        return None
-    elements = np.arange(np.prod(shape)).reshape(shape)
-    return elements.repeat(times[1], axis=1).repeat(times[2], axis=2)

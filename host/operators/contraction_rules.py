@@ -69,7 +69,7 @@ def fully_connected(options, output, x, weights, *bias):
     size = math.prod(x.shape)
     vectors, rest = divmod(size, weights.shape[1])
     shape = output.shape
-    if not output.sized:
+    if not output.sized and math.prod(shape) != vectors * outputs:
         shape = (*x.shape[:-1], outputs) if options.get("keep_num_dims") else (vectors, outputs)
     need(rest == 0 and math.prod(shape) == vectors * outputs,
          f"has weights of shape {list(weights.shape)}, which do not fit its input and output")

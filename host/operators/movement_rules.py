@@ -13,8 +13,13 @@ __all__ = ["batch_to_space_nd", "broadcast_to", "concatenated", "depth_to_space"
            "split", "split_v", "squeezed", "strided", "tile", "transposed", "unpack"]
 
 
+def _fits(output, x):
+    """Whether a file's shape is right: where it leaves sizes open it has 1, so that with others there is too little."""
+    return output.sized or math.prod(x.shape) == math.prod(output.shape)
+
+
 def reshaped(options, output, x, *wanted):
-    if output.sized:
+    if _fits(output, x):
         return _regrouped(x, output.shape)
     shape = constant(wanted[0], (None,), long=True).tolist() if wanted else list(options.get("new_shape", output.shape))
     if shape.count(-1) == 1:  # one dimension may take what the others leave
@@ -23,17 +28,18 @@ def reshaped(options, output, x, *wanted):
 
 
 def expanded(_options, output, x, axis):
-    if output.sized:
+    if _fits(output, x):
         return _regrouped(x, output.shape)
     axis = axis_of(number(axis, long=True), len(x.shape) + 1)
     return *x.shape[:axis], 1, *x.shape[axis:]
 
 
 def squeezed(options, output, x):
-    if output.sized:
+    if _fits(output, x):
         return _regrouped(x, output.shape)
-    axes = {axis_of(axis, len(x.shape)) for axis in options.get("squeeze_dims", ())} or range(len(x.shape))
-    return _regrouped(x, [size for axis, size in enumerate(x.shape) if axis not in axes or size != 1])
+    gone = ({axis_of(axis, len(x.shape)) for axis in options.get("squeeze_dims", ())}
+            or {axis for axis, size in enumerate(x.shape) if size == 1})
+    return _regrouped(x, [size for axis, size in enumerate(x.shape) if axis not in gone])
 
 
 def _regrouped(x, shape):
