@@ -4,7 +4,7 @@ import numpy as np
 
 from . import operators
 from .constant_folding import FOLDABLE, fold
-from .float_functions import tabulated
+from .float_functions import FLOAT_FUNCTIONS, tabulated
 from .graph import ModelError
 
 __all__ = ["KINDS", "settled"]
@@ -72,8 +72,9 @@ def _check_types(graph, operator):
             if any(constant.dtype == np.int8 for constant in fixed):
                 raise ModelError("has float activations with int8 weights (a dynamic-range model), "
                                  "expected a fully int8 model")
-            raise ModelError(f"works on floats (tensor {index}), expected a fully int8 model; "
-                             "float is allowed only from an input into QUANTIZE and from DEQUANTIZE to an output")
+            raise ModelError(f"works on floats (tensor {index}), expected a fully int8 model; float is allowed only "
+                             "from an input into QUANTIZE, from DEQUANTIZE to an output, and from DEQUANTIZE through "
+                             f"{', '.join(sorted(FLOAT_FUNCTIONS))} to QUANTIZE")
         at_end = operator.kind == "QUANTIZE" and index in (*graph.inputs, *graph.outputs)
         if tensor.dtype not in (np.int8, np.float32) and not (tensor.dtype == np.uint8 and at_end):
             raise ModelError(f"has {tensor.dtype} activations (tensor {index}), expected int8; uint8 is "

@@ -56,7 +56,8 @@ def refused(content):
 def test_floats_that_others_see():
     assert refused(between(["NEG"], outputs=[3, 2])) == (
         "model model: operator 0 (DEQUANTIZE) works on floats (tensor 1), expected a fully int8 model; float is "
-        "allowed only from an input into QUANTIZE and from DEQUANTIZE to an output")
+        "allowed only from an input into QUANTIZE, from DEQUANTIZE to an output, and from DEQUANTIZE through ABS, "
+        "CEIL, FLOOR, NEG, ROUND, SQUARE to QUANTIZE")
     assert "operator 0 (DEQUANTIZE) works on floats" in refused(between(["NEG", "EXP"]))
 
 
