@@ -18,8 +18,8 @@ ADD_LEFT_SHIFT = 20
 
 
 def same_quantisation(*tensors):
-    """Whether the bytes of tensors of one scale each mean the same numbers."""
-    return len({(tensor.scale[0], tensor.zero_point[0]) for tensor in tensors}) == 1
+    """Whether the elements of tensors mean the same numbers: one scale each and these equal, or none in any."""
+    return len({(tuple(tensor.scale), tuple(tensor.zero_point)) for tensor in tensors}) == 1
 
 
 def rescale_factor(source, sink):

@@ -100,7 +100,7 @@ def functions_first(graph):
         before = reshapes.get(source)
         alone = before and readers[source] == {operator.index} and same_quantisation(
             tensors[before.inputs[0]], tensors[source])
-        if operator.kind in UNARY and alone and target.dtype == np.int8:
+        if operator.kind in UNARY and alone and tensors[source].dtype == target.dtype == np.int8:
             made = replace(target, index=len(tensors), shape=tensors[before.inputs[0]].shape)
             tensors.append(made)
             operators.remove(before)
