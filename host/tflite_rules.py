@@ -43,9 +43,8 @@ def settled(graph):
                 continue
             _check_types(graph, operator)
             if operator.kind not in operators.SUPPORTED:
-                where_it_is = ("where its inputs are integer constants or shapes" if operator.kind in FOLDABLE else
-                               "between DEQUANTIZE and QUANTIZE")
-                raise ModelError(f"is supported only {where_it_is}")
+                raise ModelError("is supported only where its inputs are integer constants or shapes"
+                                 if operator.kind in FOLDABLE else "is supported only between DEQUANTIZE and QUANTIZE")
             operators.check(graph, operator)
         except ModelError as error:
             raise ModelError(f"{where} {error}") from None

@@ -49,27 +49,25 @@ def pad_images(graph):
     for operator in graph.operators:
         if operator.index in done:
             continue
-        made = None
-        if operator.kind in ("PAD", "PADV2") and readers[operator.outputs[0]] != {None}:
-            made = _behind(graph, operator, readers[operator.outputs[0]], tensors)
+        behind = readers[operator.outputs[0]]
+        made = operator.kind in ("PAD", "PADV2") and _behind(graph, operator, behind, tensors)
         if made:
-            done.update(readers[operator.outputs[0]])
+            done.update(behind)
         operators.extend(made or [operator])
     return graph.with_operators(operators, tensors)
 
 
 def _behind(graph, pad, readers, tensors):
-    """For each reader a reshape and a PAD behind it; None if one of them makes no image of one row."""
+    """A reshape, and behind it a PAD for each reader; None if one of these makes no image of one row."""
     x, amounts, *fill = (graph.tensors[index] for index in pad.inputs)
     padded = graph.tensors[pad.outputs[0]]
-    if len(x.shape) != 3 or x.data is not None or None in readers:
+    if len(x.shape) != 3 or x.data is not None or not readers or None in readers:
         return None
     targets = []
     for reader in (graph.operators[index] for index in readers):
         target = graph.tensors[reader.outputs[0]]
-        if reader.kind not in RESHAPES or target.shape != as_image(padded.shape):
-            return None
-        if not same_quantisation(padded, target):
+        is_image = reader.kind in RESHAPES and target.shape == as_image(padded.shape)
+        if not is_image or not same_quantisation(padded, target):
             return None
         targets.append(target)
     image = image_of_line(x, tensors)
