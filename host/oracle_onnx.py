@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from .graph import ModelError
 from .onnx_qdq.result import IN_ONNX_ORDER, canonical, signed8
+from .onnx_runtime import execute
 from .operators import evaluate
 
 __all__ = ["Difference", "differences", "reference_outputs"]
@@ -36,26 +36,12 @@ def reference_outputs(model, inputs):
     ModelError
         If onnxruntime is not installed, or does not execute the model.
     """
-    try:
-        import onnxruntime
-    except ModuleNotFoundError:
-        raise ModelError("comparing with ONNX Runtime needs it: pip install 'systolith[onnx]'") from None
     proto = onnx.ModelProto.FromString(model) if isinstance(model, bytes) else onnx.load(Path(model))
     outputs = [info.name for info in proto.graph.output]
     quantised = [node.output[0] for node in proto.graph.node if node.op_type == "QuantizeLinear"]
     proto.graph.output.extend(onnx.ValueInfoProto(name=name) for name in quantised if name not in outputs)
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 3
-    try:
-        session = onnxruntime.InferenceSession(proto.SerializeToString(), options, ["CPUExecutionProvider"])
-        feeds = {info.name: value.view(np.uint8) ^ 0x80 if info.type == "tensor(uint8)" else value
-                 for info, value in zip(session.get_inputs(), inputs, strict=True)}
-        names = list(dict.fromkeys((*outputs, *quantised)))
-        values = dict(zip(names, session.run(names, feeds)))
-    except Exception as error:  # ONNX Runtime's exceptions share no class
-        reason = str(error).partition("\n")[0]
-        raise ModelError(f"ONNX Runtime does not execute the model: {reason}") from None
+    names = list(dict.fromkeys((*outputs, *quantised)))
+    values = dict(zip(names, execute(proto.SerializeToString(), inputs, names, "comparing")))
     for name in quantised:
         values[name + IN_ONNX_ORDER] = signed8(values[name])
         values[name] = values[name + IN_ONNX_ORDER].transpose(canonical(values[name].ndim))
@@ -104,7 +90,8 @@ def differences(graph, inputs, computed, reference):
         expected[index] = _as_stored(reference.get(tensor.name, alone), tensor.shape)
         if tensor.name in reference and index in computed:
             # An output in reals is in the units of what it was made from.
-            unit = float(graph.tensors[operator.inputs[0]].scale[0]) if tensor.dtype == np.float32 else 1
+            scales = [scale for i in operator.inputs for scale in graph.tensors[i].scale[:1]]
+            unit = float(scales[0]) if scales and tensor.dtype == np.float32 else 1
             distance, own = (np.rint(np.abs(value.astype(np.float64) - expected[index]) / unit).astype(np.int64)
                              for value in (computed[index], alone))
             result.append(Difference(operator.index, operator.kind, tensor.name, int(distance.max()), int(own.max()),

@@ -7,8 +7,8 @@ Source of the idea: the Prepare functions of TensorFlow Lite Micro's kernels.
 
 import numpy as np
 
-__all__ = ["ADD_LEFT_SHIFT", "LEVELS", "add_factors", "convolution_factors", "multiply_factor", "rescale_factor",
-           "same_quantisation"]
+__all__ = ["ADD_LEFT_SHIFT", "LEVELS", "add_factors", "convolution_factors", "multiply_factor", "onnx_integers",
+           "reals_of", "rescale_factor", "same_quantisation"]
 
 #: All int8 in the order of a function table, which is that of their bit patterns.
 LEVELS = np.arange(256, dtype=np.uint8).view(np.int8)
@@ -20,6 +20,19 @@ ADD_LEFT_SHIFT = 20
 def same_quantisation(*tensors):
     """Whether the elements of tensors mean the same numbers: one scale each and these equal, or none in any."""
     return len({(tuple(tensor.scale), tuple(tensor.zero_point)) for tensor in tensors}) == 1
+
+
+def reals_of(integers, scale, zero_point):
+    """What integers of a whole tensor's quantisation stand for: float32."""
+    return (integers.astype(np.int32) - int(zero_point)).astype(np.float32) * np.float32(scale)
+
+
+def onnx_integers(numbers, scale, zero_point):
+    """Reals as int8, as ONNX's QuantizeLinear rounds them: halves to even."""
+    with np.errstate(over="ignore"):
+        units = np.rint(numbers / np.float32(scale)) + int(zero_point)
+    # What is no number becomes the least one, as in ONNX Runtime.
+    return np.nan_to_num(np.clip(units, -128, 127), nan=-128).astype(np.int8)
 
 
 def rescale_factor(source, sink):

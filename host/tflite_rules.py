@@ -9,8 +9,8 @@ from .graph import ModelError
 
 __all__ = ["KINDS", "settled"]
 
-#: Kinds of operators that are executed; LOOKUP is none of TensorFlow Lite's.
-KINDS = operators.SUPPORTED - {"LOOKUP"}
+#: Kinds of operators that are executed, without those that TensorFlow Lite does not have.
+KINDS = operators.SUPPORTED - {"LOOKUP", "ONNX_FLOATS"}
 _WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV")
 
 

@@ -6,7 +6,8 @@ from onnx import TensorProto, helper, numpy_helper, shape_inference
 __all__ = ["QdqModel"]
 
 _TYPES = {np.dtype(np.float32): TensorProto.FLOAT, np.dtype(np.int8): TensorProto.INT8,
-          np.dtype(np.uint8): TensorProto.UINT8}
+          np.dtype(np.uint8): TensorProto.UINT8, np.dtype(np.int64): TensorProto.INT64,
+          np.dtype(np.float64): TensorProto.DOUBLE}
 
 
 class QdqModel:

@@ -99,12 +99,8 @@ def test_a_bias_that_is_none_is_refused():
 def test_errors_are_about_the_node_that_cannot_be():
     model = QdqModel()
     y = model.node("MaxPool", [model.qdq(model.input((1, 2, 6, 6)))], kernel_shape=[2, 2])
-    y = model.node("Pad", [y, model.constant(np.array([0, 0, 1, 1, 0, 0, 1, 1]))], mode="edge")
-    assert "Pad 'pad" in refused(model.proto(model.qdq(y)))
-    model = QdqModel()
-    y = model.node("AveragePool", [model.qdq(model.input((1, 2, 6, 6)))], kernel_shape=[2, 2])
-    assert "has an input, 'averagepool2_4', that no QuantizeLinear quantises" in refused(
-        model.proto(model.qdq(model.node("Round", [y]))))
+    y = model.node("Conv", [y, model.weights((2, 2, 1, 1), axis=1)])
+    assert "Conv 'conv" in refused(model.proto(model.qdq(y)))
 
 
 def test_what_is_computed_once_is_there_once():

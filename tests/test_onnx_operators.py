@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from onnx_compared import compared, kinds, one_node, refused
+from onnx_compared import compared, kinds, one_node
 from onnx_model_builder import QdqModel
 from systolith.host.onnx_qdq.elementwise import SINGLE
 
@@ -209,19 +209,3 @@ def test_shapes_are_computed_when_the_model_is_read():
                                    model.constant(np.array([-1]))], axis=0)
     y = model.node("Gemm", [model.node("Reshape", [x, target]), model.weights((24, 5))])
     assert kinds(compared(model.proto(model.qdq(y, 0.2)))) == ["TRANSPOSE", "QUANTIZE", "FULLY_CONNECTED", "DEQUANTIZE"]
-
-
-def test_what_has_no_place_is_refused():
-    model = QdqModel()
-    assert "expected constant or reflect" in refused(
-        one_node("Pad", (1, 2, 4, 4), model.constant(np.array([0, 0, 1, 1, 0, 0, 1, 1])), model=model, mode="edge"))
-    model = QdqModel()
-    a, b = model.qdq(model.input((1, 4))), model.qdq(model.input((1, 4), name="b"))
-    assert "has two computed inputs that are not of the same elements" in refused(
-        model.proto(model.qdq(model.node("Div", [a, b]))))
-    model = QdqModel()
-    assert "has a float constant" in refused(
-        one_node("Add", (1, 2, 3, 4), model.constant(np.ones((3, 4), np.float32)), model=model))
-    model = QdqModel()
-    hidden = model.node("Conv", [model.qdq(model.input((1, 2, 4, 4))), model.weights((2, 2, 1, 1))])
-    assert "that no QuantizeLinear quantises" in refused(model.proto(model.qdq(model.node("Sigmoid", [hidden]))))

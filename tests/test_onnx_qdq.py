@@ -196,33 +196,7 @@ def test_float_and_other_quantisations_are_refused():
     assert "quantises to int16, expected int8 or uint8" in refused(wide)
 
 
-def test_unsupported_operators_and_attributes_are_refused():
-    assert "Det 'det" in refused(one_node("Det", (4, 4)))
-    model = QdqModel()
-    assert "has alpha 2.0, expected 1" in refused(
-        one_node("Gemm", (1, 4), model.weights((4, 2)), model=model, alpha=2.0))
-    assert "is dilated" in refused(
-        one_node("MaxPool", (1, 2, 6, 6), kernel_shape=[2, 2], dilations=[2, 2]))
-    assert "has axis 0 of 2, expected 1" in refused(one_node("Softmax", (3, 4), axis=0))
-    model = QdqModel()
-    assert "has an input of 5 dimensions, expected 3 or 4" in refused(
-        one_node("Conv", (1, 2, 9, 9, 9), model.weights((3, 2, 3, 3, 3)), model=model))
-
-
-def test_what_is_not_quantised_is_refused():
-    model = QdqModel()
-    x = model.qdq(model.input((1, 2, 4, 4)))
-    hidden = model.node("Conv", [x, model.weights((2, 2, 1, 1))])
-    assert "that no QuantizeLinear quantises" in refused(
-        model.proto(model.qdq(model.node("MaxPool", [hidden], kernel_shape=[2, 2]))))
-    assert "that no QuantizeLinear quantises" in refused(model.proto(hidden))
-    model = QdqModel()
-    weights = model.constant(np.ones((2, 2, 1, 1), np.float32))
-    assert "has float weights" in refused(one_node("Conv", (1, 2, 4, 4), weights, model=model))
-    model = QdqModel()
-    x = model.input((1, 4))
-    assert "has an input, 'x', that no QuantizeLinear quantises" in refused(
-        model.proto(model.qdq(model.node("Softmax", [x]))))
+def test_two_quantisations_of_the_same_integers_are_refused():
     model = QdqModel()
     assert "has another scale or zero point" in refused(
         model.proto(model.dequantise(model.quantise(model.input((1, 4)), 0.1), 0.2)))

@@ -18,7 +18,7 @@ from systolith.sim.arithmetic import round_half_away
 from .. import operators
 from ..graph import Graph, Operator, Tensor, activation_range
 from ..quantisation import LEVELS
-from .result import IN_ONNX_ORDER, Pending, SingleElement, Value, canonical, need, own
+from .result import IN_ONNX_ORDER, InFloats, Pending, SingleElement, Value, canonical, else_floats, own
 
 __all__ = ["GraphBuilder"]
 
@@ -138,10 +138,23 @@ class GraphBuilder:
             return result
         if id(result) not in self._settled:
             with self._about(result.subject):
-                need(isinstance(result, Pending) and result.fixed,
-                     f"has an output, {name!r}, that no QuantizeLinear quantises")
+                else_floats(isinstance(result, Pending) and result.fixed,
+                            f"has an output, {name!r}, that no QuantizeLinear quantises")
                 self._settled[id(result)] = result, self.quantised(result, f"{name} (int8)", result.fixed)
         return self._settled[id(result)][1]
+
+    @contextmanager
+    def attempt(self):
+        """What ends in `InFloats` has added nothing; the error has its whole sentence then."""
+        tensors, operators, subject = len(self.graph.tensors), len(self.graph.operators), self.subject
+        moved, settled = dict(self._moved), dict(self._settled)
+        try:
+            yield
+        except InFloats as error:
+            sentence = f"{self.subject} {error}"
+            del self.graph.tensors[tensors:], self.graph.operators[operators:]
+            self._moved, self._settled, self.subject = moved, settled, subject
+            raise InFloats(sentence) from None
 
     @contextmanager
     def _about(self, subject):

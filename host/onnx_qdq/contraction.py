@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from .result import Constant, Pending, as_image, canonical, need, own, reals
+from .result import Constant, Pending, as_image, canonical, else_floats, need, own, reals
 
 __all__ = ["batch_normalization", "conv", "conv_transpose", "gemm", "matmul", "window"]
 
@@ -67,10 +67,12 @@ def conv_transpose(builder, node):
     view, x, weights, group = node.over_images(), node.image(builder), node.weights(1), node.take("group", 1)
     weights = replace(weights, data=weights.data.reshape(as_image(weights.data.shape)))
     inputs, depth, *kernel = weights.data.shape
-    need(group == 1 or len(weights.scale) == 1, f"has {group} groups and a scale for each channel, expected one scale")
-    need(not node.take("output_shape", []), "has an output_shape, expected pads and output_padding")
-    need(node.take("auto_pad", b"NOTSET") == b"NOTSET", "has auto_pad, expected pads")
-    need(node.take("dilations", [1, 1]) == [1, 1], "is dilated, expected a transposed convolution without dilation")
+    else_floats(group == 1 or len(weights.scale) == 1,
+                f"has {group} groups and a scale for each channel, expected one scale")
+    else_floats(not node.take("output_shape", []), "has an output_shape, expected pads and output_padding")
+    else_floats(node.take("auto_pad", b"NOTSET") == b"NOTSET", "has auto_pad, expected pads")
+    else_floats(node.take("dilations", [1, 1]) == [1, 1],
+                "is dilated, expected a transposed convolution without dilation")
     need(list(node.take("kernel_shape", kernel)) == kernel, "has a kernel_shape that its weights do not have")
     (stride_h, stride_w), pads = node.take("strides", [1, 1]), node.take("pads", [0, 0, 0, 0])
     more = node.take("output_padding", [0, 0])
@@ -92,7 +94,7 @@ def gemm(builder, node):
     """Product with a constant matrix, and a bias."""
     for name, only in (("alpha", 1), ("beta", 1), ("transA", 0)):
         value = node.take(name, only)
-        need(value == only, f"has {name} {value}, expected {only}")
+        else_floats(value == only, f"has {name} {value}, expected {only}")
     return _product(builder, node, node.take("transB", 0))
 
 
@@ -101,7 +103,7 @@ def matmul(builder, node):
     if isinstance(node.inputs[1], Constant):
         return _product(builder, node, False)
     values = [node.value(builder, index) for index in range(2)]
-    need(min(len(value.shape) for value in values) >= 2, "multiplies a vector, expected matrices")
+    else_floats(min(len(value.shape) for value in values) >= 2, "multiplies a vector, expected matrices")
     # In ONNX's order: the last two dimensions are the matrices.
     a, b = (builder.stored(value, tuple(range(len(value.shape)))) for value in values)
     return Pending(builder.subject, "BATCH_MATMUL", [a, b], node.shape, {"adj_x": False, "adj_y": False},
@@ -111,7 +113,7 @@ def matmul(builder, node):
 def _product(builder, node, transposed):
     """Product with a constant matrix, [outputs, inputs] if transposed."""
     value, weights = node.value(builder, 0), node.weights(0 if transposed else 1)
-    need(weights.data.ndim == 2, f"has weights of {weights.data.ndim} dimensions, expected 2")
+    else_floats(weights.data.ndim == 2, f"has weights of {weights.data.ndim} dimensions, expected 2")
     matrix = weights.data if transposed else weights.data.T
     if math.prod(value.shape) == matrix.shape[1]:
         # One vector: its elements may lie in any order if the weights do, too.
@@ -139,8 +141,8 @@ def batch_normalization(builder, node):
 def per_channel(builder, node, index, factor, summand):
     """An input times a factor of its channel and plus a summand."""
     value = node.value(builder, index)
-    need(value.shape == node.shape, f"broadcasts {node.names[index]!r} to the shape {list(node.shape)}")
-    need(2 <= len(value.shape) <= 4, f"has an input of {len(value.shape)} dimensions, expected 2 to 4")
+    else_floats(value.shape == node.shape, f"broadcasts {node.names[index]!r} to the shape {list(node.shape)}")
+    else_floats(2 <= len(value.shape) <= 4, f"has an input of {len(value.shape)} dimensions, expected 2 to 4")
     image = replace(value, shape=as_image(value.shape))
     x, channels = builder.stored(image), image.shape[1]
     factor, summand = (np.broadcast_to(values, channels).astype(np.float64) for values in (factor, summand))

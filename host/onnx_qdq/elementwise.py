@@ -9,7 +9,7 @@ from onnx.reference import ReferenceEvaluator
 
 from ..graph import ModelError
 from .contraction import per_channel
-from .result import Constant, Pending, Quantisation, SingleElement, canonical, need, reals
+from .result import Constant, Pending, Quantisation, SingleElement, canonical, else_floats, need, reals
 
 __all__ = ["SINGLE", "clip", "evaluated", "extreme", "prelu", "relu", "single_element", "softmax", "two_operands"]
 
@@ -46,7 +46,7 @@ def evaluated(node, arrays):
 def single_element(builder, node):
     """A function of one element: where it meets its quantisation, all before it since the last becomes one table."""
     x = node.single_element(0, builder)
-    need(x is not None, f"has an input, {node.names[0]!r}, that no QuantizeLinear quantises")
+    else_floats(x is not None, f"has an input, {node.names[0]!r}, that no QuantizeLinear quantises")
     levels, = evaluated(node, [x.levels, *(_levels(node, index) for index in range(1, len(node.inputs)))])
     return SingleElement(builder.subject, x.value, levels.astype(np.float32))
 
@@ -57,7 +57,7 @@ def _levels(node, index):
     if x is None:
         return None
     values = reals(node.constant(index, "a second input"))
-    need(values.size == 1, f"has a second input, {node.names[index]!r}, of {values.size} numbers, expected one")
+    else_floats(values.size == 1, f"has a second input, {node.names[index]!r}, of {values.size} numbers, expected one")
     return values.reshape(()).astype(np.float32)
 
 
@@ -92,7 +92,8 @@ def two_operands(kind):
         for index, x in enumerate(node.inputs):
             if not isinstance(x, Constant):
                 node.value(builder, index)  # refuses what nothing quantises
-        need(kind is not None, "has two computed inputs that are not of the same elements, or a constant of several")
+        else_floats(kind is not None,
+                    "has two computed inputs that are not of the same elements, or a constant of several")
         for index, x in enumerate(node.inputs):
             if isinstance(x, Constant) and x.scale is None:
                 return _by_channels(builder, node, 1 - index, kind)
@@ -108,7 +109,7 @@ def _by_channels(builder, node, index, kind):
     rank = len(node.shape)
     sizes = (1,) * (rank - values.ndim) + values.shape
     channels = [size if axis == 1 else 1 for axis, size in enumerate(node.shape)]
-    need(rank >= 2 and list(sizes) == channels and kind in ("ADD", "SUB", "MUL"),
+    else_floats(rank >= 2 and list(sizes) == channels and kind in ("ADD", "SUB", "MUL"),
          f"has a float constant, {node.names[1 - index]!r}, of shape {list(values.shape)}, expected int8 into "
          "DequantizeLinear, or for Add, Sub and Mul a number for each channel")
     values = values.reshape(-1)
@@ -124,7 +125,7 @@ def extreme(kind):
     inner = two_operands(kind)
 
     def function(builder, node):
-        need(len(node.inputs) == 2, f"has {len(node.inputs)} inputs, expected two")
+        else_floats(len(node.inputs) == 2, f"has {len(node.inputs)} inputs, expected two")
         result = inner(builder, node)
         return replace(result, uniform=True) if isinstance(result, Pending) else result
     return function
@@ -167,6 +168,6 @@ def prelu(builder, node):
 def softmax(builder, node):
     """Over the channels of an image, else over the last dimension."""
     rank, axis = len(node.shape), node.axis(-1)
-    need(axis == canonical(rank)[-1], f"has axis {axis} of {rank}, expected {canonical(rank)[-1]}")
+    else_floats(axis == canonical(rank)[-1], f"has axis {axis} of {rank}, expected {canonical(rank)[-1]}")
     return Pending(builder.subject, "SOFTMAX", [builder.stored(node.value(builder, 0))], node.shape, {"beta": 1.0},
                    fixed=Quantisation(1 / 256, -128))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from onnx import TensorProto
 
-from .result import Constant, Pending, Quantisation, SingleElement, Value, canonical, need, own
+from .result import Constant, Pending, Quantisation, SingleElement, Value, canonical, else_floats, need, own
 
 __all__ = ["concat", "depth_to_space", "gather", "moving", "pad", "same", "shape", "slice_", "space_to_depth", "split",
            "transpose", "view"]
@@ -125,7 +125,7 @@ def gather(builder, node):
     value = node.value(builder, 0)
     rank, axis = len(value.shape), node.axis(0)
     places = node.constant(1, "indices").data
-    need(places.ndim <= 1, f"has indices of {places.ndim} dimensions, expected one")
+    else_floats(places.ndim <= 1, f"has indices of {places.ndim} dimensions, expected one")
     order = canonical(rank)
     indices = builder.integers(f"{node.output} indices", np.atleast_1d(places) % value.shape[axis])
     whole = tuple(places.size if number == axis else size for number, size in enumerate(value.shape))
@@ -141,14 +141,14 @@ def pad(builder, node):
     amounts = node.numbers(1, "pads")
     fill = node.real(2, 0.0, "a constant_value")
     axes = ([axis % rank for axis in node.numbers(3, "axes")] if node.optional(3) is not None else range(rank))
-    need(min(amounts) >= 0, f"pads by {amounts}, expected no negative numbers")
+    else_floats(min(amounts) >= 0, f"pads by {amounts}, expected no negative numbers")
     around = dict(zip(axes, zip(amounts, amounts[len(axes):])))
     pairs = builder.integers(f"{node.output} pads", [around.get(axis, (0, 0)) for axis in canonical(rank)])
     x = builder.stored(value)
     if mode == "reflect":
         return moving(builder, node, "MIRROR_PAD", [x, pairs], mode=0)
-    need(mode == "constant", f"has the mode {mode}, expected constant or reflect")
-    need(math.isfinite(fill), f"pads with {fill}, expected a finite number")
+    else_floats(mode == "constant", f"has the mode {mode}, expected constant or reflect")
+    else_floats(math.isfinite(fill), f"pads with {fill}, expected a finite number")
     if fill == 0:
         return moving(builder, node, "PAD", [x, pairs])
     # The filler is exact in a scale of its own, and rescaled with the input if the result has another one.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from onnx import NodeProto
 
-from .result import Constant, Pending, SingleElement, Value, as_image, canonical, need, reals
+from .result import Constant, Pending, SingleElement, Value, as_image, canonical, else_floats, need, reals
 
 __all__ = ["Node"]
 
@@ -62,9 +62,10 @@ class Node:
 
     def value(self, builder, index):
         """An input that is computed."""
-        need(not isinstance(self.inputs[index], Constant), f"has the constant {self.names[index]!r} as its input")
+        else_floats(not isinstance(self.inputs[index], Constant),
+                    f"has the constant {self.names[index]!r} as its input")
         value = builder.settled(self.inputs[index], self.names[index])
-        need(len(value.tensor.scale), f"has an input, {self.names[index]!r}, that no QuantizeLinear quantises")
+        else_floats(len(value.tensor.scale), f"has an input, {self.names[index]!r}, that no QuantizeLinear quantises")
         return value
 
     def where_images(self):
@@ -87,14 +88,14 @@ class Node:
     def image(self, builder):
         """The first input, which must be an image or a sequence, as its tensor."""
         value = self.value(builder, 0)
-        need(len(value.shape) in (3, 4), f"has an input of {len(value.shape)} dimensions, expected 3 or 4")
+        else_floats(len(value.shape) in (3, 4), f"has an input of {len(value.shape)} dimensions, expected 3 or 4")
         return builder.stored(replace(value, shape=as_image(value.shape)))
 
     def single_element(self, index, builder):
         """An input as a function of single elements, or None if it is another's result."""
         x = self.inputs[index]
         if isinstance(x, Value):
-            need(len(x.tensor.scale), f"has an input, {self.names[index]!r}, that no QuantizeLinear quantises")
+            else_floats(len(x.tensor.scale), f"has an input, {self.names[index]!r}, that no QuantizeLinear quantises")
             return SingleElement.of(x, builder.subject)
         if isinstance(x, Pending) and x.fixed and x.kind not in _ROUNDING:
             return SingleElement.of(builder.settled(x, self.names[index]), builder.subject)
@@ -117,14 +118,14 @@ class Node:
     def quantised(self, index):
         """An input that must be a constant with one scale."""
         x = self.inputs[index]
-        need(x.scale is not None and len(x.scale) == 1 and x.data.dtype == np.int8,
+        else_floats(x.scale is not None and len(x.scale) == 1 and x.data.dtype == np.int8,
              f"has a constant, {self.names[index]!r}, that is not quantised to 8 bits with one scale")
         return x
 
     def constant(self, index, what):
         """An input that must be a constant."""
         x = self.optional(index)
-        need(isinstance(x, Constant), f"has {what}, {self.names[index] if x else 'none'!r}, that is no constant")
+        else_floats(isinstance(x, Constant), f"has {what}, {self.names[index] if x else 'none'!r}, that is no constant")
         return x
 
     def numbers(self, index, what):
@@ -136,13 +137,14 @@ class Node:
         if self.optional(index) is None:
             return default
         values = reals(self.constant(index, what)).reshape(-1)
-        need(len(values) == 1, f"has {what} of {len(values)} numbers, expected one")
+        else_floats(len(values) == 1, f"has {what} of {len(values)} numbers, expected one")
         return float(values[0])
 
     def weights(self, axis):
         """The second input, which must be an int8 constant whose scales may go along `axis`."""
         weights = self.constant(1, "weights")
-        need(weights.scale is not None, f"has float weights, {self.names[1]!r}, expected int8 into DequantizeLinear")
+        else_floats(weights.scale is not None,
+                    f"has float weights, {self.names[1]!r}, expected int8 into DequantizeLinear")
         need(weights.data.dtype == np.int8, f"has {weights.data.dtype} weights, {self.names[1]!r}, expected int8")
         need(len(weights.scale) == 1 or weights.axis == axis,
              f"has weights with a scale for each index of dimension {weights.axis}, expected dimension {axis}")

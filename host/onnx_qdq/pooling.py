@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from .contraction import window
-from .result import Pending, canonical, need, own
+from .result import Pending, canonical, else_floats, need, own
 
 __all__ = ["average_pool", "global_average_pool", "global_max_pool", "max_pool", "reduced"]
 
@@ -14,16 +14,16 @@ def _pool(builder, node):
     """ONNX's shape, the image, and the options of a pooling window; also whether its padding is all declared."""
     view, x, kernel = node.over_images(), node.image(builder), node.take("kernel_shape", [])
     options, declared = window(node, x, kernel)
-    need(options["dilation_h"] == options["dilation_w"] == 1, "is dilated, expected a pool without dilation")
-    need(max(options["pad_top"], options["pad_bottom"]) < kernel[0]
-         and max(options["pad_left"], options["pad_right"]) < kernel[1], "pads by a whole window or more")
+    else_floats(options["dilation_h"] == options["dilation_w"] == 1, "is dilated, expected a pool without dilation")
+    else_floats(max(options["pad_top"], options["pad_bottom"]) < kernel[0]
+                and max(options["pad_left"], options["pad_right"]) < kernel[1], "pads by a whole window or more")
     return view, x, kernel, options, declared
 
 
 def max_pool(builder, node):
     """Greatest of each window."""
     view, x, kernel, options, _ = _pool(builder, node)
-    need(node.take("storage_order", 0) == 0, "has storage_order 1, expected 0")
+    else_floats(node.take("storage_order", 0) == 0, "has storage_order 1, expected 0")
     return Pending(builder.subject, "MAX_POOL_2D", [x], node.shape,
                    {**options, "filter_h": kernel[0], "filter_w": kernel[1]}, fixed=own(x), view=view)
 
@@ -36,7 +36,7 @@ def average_pool(builder, node):
         return Pending(builder.subject, "AVERAGE_POOL_2D", [x], node.shape,
                        {**options, "filter_h": kernel[0], "filter_w": kernel[1]}, fixed=own(x), view=view)
     # AVERAGE_POOL_2D never counts padding; a convolution with equal weights does.
-    need(declared, "counts padding that only ceil_mode adds")
+    else_floats(declared, "counts padding that only ceil_mode adds")
     ones = builder.channel_constant(f"{node.output} weights", np.ones((1, *kernel, x.shape[3]), np.int8),
                                     np.array([1 / math.prod(kernel)], np.float32), np.zeros(1, np.int64), 3)
     return Pending(builder.subject, "DEPTHWISE_CONV_2D", [x, ones], node.shape, {**options, "depth_multiplier": 1},

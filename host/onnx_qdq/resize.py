@@ -5,24 +5,24 @@ import numpy as np
 from ..operators.resize import FRACTION, nearest
 from .elementwise import evaluated
 from .movement import moving
-from .result import need
+from .result import else_floats
 
 __all__ = ["resize"]
 
 
 def resize(builder, node):
     """Nearest elements, or means of neighbours, of images."""
-    need(len(node.shape) == 4, f"resizes {len(node.shape)} dimensions, expected an image")
+    else_floats(len(node.shape) == 4, f"resizes {len(node.shape)} dimensions, expected an image")
     x, mode = node.image(builder), node.attributes.get("mode", b"nearest").decode()
     coordinates = node.attributes.get("coordinate_transformation_mode", b"half_pixel").decode()
-    need(tuple(node.shape[:2]) == (x.shape[0], x.shape[3]), "resizes the batch or the channels")
-    need(mode in ("nearest", "linear"), f"has the mode {mode}, expected nearest or linear")
-    need(coordinates != "tf_crop_and_resize" and not node.attributes.get("antialias"),
+    else_floats(tuple(node.shape[:2]) == (x.shape[0], x.shape[3]), "resizes the batch or the channels")
+    else_floats(mode in ("nearest", "linear"), f"has the mode {mode}, expected nearest or linear")
+    else_floats(coordinates != "tf_crop_and_resize" and not node.attributes.get("antialias"),
          "crops or is antialiased, expected a plain resize")
     constants = _for_one_channel(node)
     if coordinates == "align_corners" and constants[1] is not None:
         sizes = constants[1][-2:] * x.shape[1:3]
-        need((sizes == np.rint(sizes)).all(), "aligns corners where size times scale is no whole number")
+        else_floats((sizes == np.rint(sizes)).all(), "aligns corners where size times scale is no whole number")
     ramps = (np.broadcast_to(places.astype(np.float32), (1, 1, *x.shape[1:3])) for places in
              (np.arange(x.shape[1])[:, None], np.arange(x.shape[2])))
     # `evaluated` counts as having seen the attributes.

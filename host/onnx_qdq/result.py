@@ -6,10 +6,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ..graph import ModelError, Tensor
-from ..quantisation import LEVELS
+from ..quantisation import LEVELS, onnx_integers, reals_of
 
-__all__ = ["IN_ONNX_ORDER", "Constant", "Pending", "Quantisation", "SingleElement", "Value", "as_image", "canonical",
-           "need", "own", "reals", "signed8"]
+__all__ = ["IN_ONNX_ORDER", "Constant", "Floats", "InFloats", "Pending", "Quantisation", "SingleElement", "Value",
+           "array_of", "as_image", "canonical", "else_floats", "need", "own", "reals", "signed8"]
 
 
 #: Ends the name of a tensor of four dimensions that is stored in ONNX's order, not channels last.
@@ -20,6 +20,16 @@ def need(condition, sentence):
     """Refuses the node at hand with a sentence whose subject, the node, the caller adds."""
     if not condition:
         raise ModelError(sentence)
+
+
+class InFloats(ModelError):
+    """The node at hand has no integer form here: the host computes it in floats, as ONNX does (`floats`)."""
+
+
+def else_floats(condition, sentence):
+    """Leaves the node at hand to floats where the condition does not hold; the sentence says why, as in `need`."""
+    if not condition:
+        raise InFloats(sentence)
 
 
 def canonical(rank):
@@ -67,6 +77,11 @@ def reals(constant):
         along[constant.axis] = -1
     return ((constant.data.astype(np.int64) - constant.zero_point.reshape(along))
             * constant.scale.astype(np.float64).reshape(along))
+
+
+def array_of(constant):
+    """The array that ONNX has under a constant's name: floats, if it comes out of a DequantizeLinear."""
+    return constant.data if constant.scale is None else reals(constant).astype(np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,6 +139,17 @@ class Pending:
 
 
 @dataclass(frozen=True, eq=False)
+class Floats:
+    """What the host computes in floats, of any type; it becomes an operator where something quantises it (`floats`).
+
+    Members
+    -------
+    reason : str, a sentence about the first node that has no integer form
+    """
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
 class SingleElement:
     """What functions of single elements make of a value: for each of its 256 levels a real.
 
@@ -141,8 +167,7 @@ class SingleElement:
     def of(cls, value, subject):
         """The value itself."""
         quantisation = own(value.tensor)
-        levels = LEVELS.astype(np.int32) - quantisation.zero_point
-        return cls(subject, value, levels.astype(np.float32) * np.float32(quantisation.scale))
+        return cls(subject, value, reals_of(LEVELS, quantisation.scale, quantisation.zero_point))
 
     def confined(self, low, high):
         """With Relu or Clip after it."""
@@ -150,7 +175,4 @@ class SingleElement:
 
     def table(self, quantisation):
         """The reals as QuantizeLinear has them: int8 array (256,)."""
-        with np.errstate(over="ignore"):
-            units = np.rint(self.levels / np.float32(quantisation.scale))
-        # What is no number becomes the least one, as in ONNX Runtime.
-        return np.nan_to_num(np.clip(units + quantisation.zero_point, -128, 127), nan=-128).astype(np.int8)
+        return onnx_integers(self.levels, quantisation.scale, quantisation.zero_point)

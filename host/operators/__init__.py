@@ -5,7 +5,7 @@ The compiler gives the chip what it can; the rest runs here, and what the chip c
 
 import numpy as np
 
-from . import activation, convolution, elementwise, movement, normalisation, pooling, resize
+from . import activation, convolution, elementwise, floats, movement, normalisation, pooling, resize
 from .checks import check
 from .node import Node
 from .softmax import softmax
@@ -41,6 +41,7 @@ _FUNCTIONS = {
     "MINIMUM": elementwise.minimum,
     "MIRROR_PAD": movement.mirror_pad,
     "MUL": elementwise.mul,
+    "ONNX_FLOATS": floats.onnx_floats,
     "PACK": movement.pack,
     "PAD": movement.pad,
     "PADV2": movement.pad,

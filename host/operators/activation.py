@@ -6,7 +6,7 @@ import numpy as np
 from systolith.sim.arithmetic import INT32_MAX, quantise_multiplier, rdbpot, requantise, round_half_away
 
 from ..graph import activation_range
-from ..quantisation import rescale_factor
+from ..quantisation import reals_of, rescale_factor
 from .fixed_point import exponential, inverse_root, quotient, reciprocal
 
 __all__ = ["abs_", "dequantize", "elu", "exp", "gelu", "hard_swish", "leaky_relu", "logistic", "lookup", "quantize",
@@ -28,7 +28,7 @@ def quantize(node, x):
 
 def dequantize(node, x):
     """To float."""
-    return node.inputs[0].scale[0] * node.centred(0, x).astype(np.float32)
+    return reals_of(x, node.inputs[0].scale[0], node.inputs[0].zero_point[0])
 
 
 def abs_(node, x):

@@ -54,7 +54,7 @@ def lower(graph, operator, config):
         If the chip cannot, with the reason.
     """
     if operator.kind not in _LOWER:
-        raise OnHost("the chip has no unit for it")
+        raise OnHost(operator.options.get("reason", "the chip has no unit for it"))
     tensors = [graph.tensors[i] for i in (*operator.inputs, *operator.outputs) if i >= 0]
     if any(t.dtype != np.int8 for t in tensors if t.data is None):
         raise OnHost("its tensors are not int8")
