@@ -87,7 +87,7 @@ def differences(graph, inputs, computed, reference):
         index, = operator.outputs
         tensor = graph.tensors[index]
         alone, = evaluate(graph, operator, expected)
-        expected[index] = _as_stored(reference.get(tensor.name, alone), tensor.shape)
+        expected[index] = _as_stored(reference, tensor) if tensor.name in reference else alone
         if tensor.name in reference and index in computed:
             # An output in reals is in the units of what it was made from.
             scales = [scale for i in operator.inputs for scale in graph.tensors[i].scale[:1]]
@@ -99,9 +99,10 @@ def differences(graph, inputs, computed, reference):
     return result
 
 
-def _as_stored(values, shape):
-    """ONNX Runtime's values under a tensor's shape, where ONNX has fewer dimensions than the tensor."""
-    if values.shape == shape:
+def _as_stored(reference, tensor):
+    """ONNX Runtime's values of a tensor in its shape; ONNX may have fewer dimensions than the tensor."""
+    values, shape = reference[tensor.name], tensor.shape
+    if values.ndim == len(shape):
         return values
-    order = canonical(len(shape))
+    values, order = reference.get(tensor.name + IN_ONNX_ORDER, values), canonical(len(shape))
     return values.reshape([shape[order.index(axis)] for axis in range(len(shape))]).transpose(order)

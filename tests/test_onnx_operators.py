@@ -209,3 +209,12 @@ def test_shapes_are_computed_when_the_model_is_read():
                                    model.constant(np.array([-1]))], axis=0)
     y = model.node("Gemm", [model.node("Reshape", [x, target]), model.weights((24, 5))])
     assert kinds(compared(model.proto(model.qdq(y, 0.2)))) == ["TRANSPOSE", "QUANTIZE", "FULLY_CONNECTED", "DEQUANTIZE"]
+
+
+def test_one_index_of_five_dimensions():
+    """As attention takes queries, keys and values apart: what is left is no image."""
+    model = QdqModel()
+    x = model.qdq(model.input((1, 5, 3, 2, 4)))
+    for index in range(3):
+        y = model.qdq(model.node("Gather", [x, model.constant(np.array(index))], axis=2))
+    assert "GATHER" in kinds(compared(model.proto(y), own=0))
