@@ -9,17 +9,12 @@ from systolith.host.program import LayerInfo, Program, Step
 from systolith.rtl.isa import Unit
 
 from .builder import Builder, CapacityError
-from .fuse_dilation import fuse_dilation
-from .fuse_functions import fuse_functions
-from .fuse_padding import fuse_padding
 from .group import Part
 from .layout import PlanError, image_shape
 from .lower import OnHost, lower
 from .place import place
-from .reshapes import functions_first, pad_images
+from .rewrite import simplified
 from .schedule import schedule
-from .shuffle import fuse_shuffles
-from .split import split_into_slices
 from .stream import TooLarge, stream
 
 __all__ = ["compile_graph"]
@@ -47,10 +42,7 @@ def compile_graph(graph, config, dump=False, transfers=False):
     ModelError
         If it has an operator that neither chip nor host can execute.
     """
-    for rewrite in (fuse_dilation, pad_images, fuse_padding, fuse_shuffles, split_into_slices):
-        graph = rewrite(graph)
-    if not dump:  # every operator's output is wanted
-        graph = fuse_functions(functions_first(graph))
+    graph = simplified(graph, keep_outputs=dump)
     layers, reasons = _choose(graph, config)
     for operator in graph.operators:
         if operator.index in reasons and operator.kind not in SUPPORTED:

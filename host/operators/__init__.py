@@ -85,7 +85,7 @@ def evaluate(graph, operator, values):
     graph : Graph
     operator : Operator
         With an option ``quantised_as``, the number of a tensor, its result is quantised as that and then goes through
-        the option ``table`` (`systolith.host.compiler.fuse_functions`).
+        the option ``table`` (`systolith.host.compiler.rewrite.functions`).
     values : mapping from tensor number to array, for the inputs that are not constants
         An operator on single elements (an activation function, QUANTIZE) takes any shape.
 

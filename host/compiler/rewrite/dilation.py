@@ -4,67 +4,54 @@ from dataclasses import replace
 
 from systolith.host.quantisation import same_quantisation
 
-from .reshapes import RESHAPES, as_image, image_of_line, reshape
+from .reshapes import RESHAPES, as_image, image_of_line
+from .rewriter import replaced
 
 __all__ = ["fuse_dilation"]
 
 
 def fuse_dilation(graph):
-    """The same network with one convolution for each SPACE_TO_BATCH_ND, convolution and BATCH_TO_SPACE_ND.
+    """With one convolution for each SPACE_TO_BATCH_ND, convolution and BATCH_TO_SPACE_ND.
 
     TensorFlow writes dilated convolutions so. Those along lines have a reshape on both sides of the convolution, which
     needs images.
-
-    Parameters
-    ----------
-    graph : Graph
-
-    Returns
-    -------
-    Graph
-        Tensors keep their numbers, new ones come behind them; operators get new numbers.
     """
-    readers, tensors, operators, done = graph.readers(), list(graph.tensors), [], set()
-    for operator in graph.operators:
-        if operator.index in done:
-            continue
-        chain = _chain(graph, operator, readers)
-        fused = chain and _fused(graph, chain, tensors)
-        if fused:
-            done.update(part.index for part in chain)
-        operators.extend(fused or [operator])
-    return graph.with_operators(operators, tensors)
+    return replaced(graph, _one_convolution)
 
 
-def _chain(graph, operator, readers):
+def _one_convolution(rewriter, operator):
+    chain = _chain(rewriter, operator)
+    fused = chain and _fused(rewriter, chain)
+    return (chain, fused) if fused else None
+
+
+def _chain(rewriter, operator):
     """From a SPACE_TO_BATCH_ND to the BATCH_TO_SPACE_ND behind the next convolution, else an empty list."""
     chain = []
     expected = [("SPACE_TO_BATCH_ND",), RESHAPES, ("CONV_2D", "DEPTHWISE_CONV_2D"), RESHAPES, ("BATCH_TO_SPACE_ND",)]
     for kinds in expected:
         if operator.kind in kinds:
             chain.append(operator)
-            output = operator.outputs[0]
+            operator = rewriter.only_reader(operator)
             if kinds == expected[-1]:
                 return chain
-            if len(readers[output]) != 1 or readers[output] == {None}:
-                return []
-            operator = graph.operators[next(iter(readers[output]))]
-            if operator.inputs[0] != output:
+            if operator is None:
                 return []
         elif kinds != RESHAPES:
             return []
     return []
 
 
-def _fused(graph, chain, tensors):
+def _fused(rewriter, chain):
     """What takes the place of a chain, or None."""
+    tensors = rewriter.tensors
     cut, join = chain[0], chain[-1]
     convolution, = (operator for operator in chain if operator.kind in ("CONV_2D", "DEPTHWISE_CONV_2D"))
-    x, y = graph.tensors[cut.inputs[0]], graph.tensors[join.outputs[0]]
-    inside, outside = graph.tensors[convolution.inputs[0]], graph.tensors[convolution.outputs[0]]
-    batches, joined = graph.tensors[cut.outputs[0]], graph.tensors[join.inputs[0]]
-    block, around = (graph.tensors[index].data.tolist() for index in cut.inputs[1:])
-    block_behind, cropped = (graph.tensors[index].data.tolist() for index in join.inputs[1:])
+    x, y = tensors[cut.inputs[0]], tensors[join.outputs[0]]
+    inside, outside = tensors[convolution.inputs[0]], tensors[convolution.outputs[0]]
+    batches, joined = tensors[cut.outputs[0]], tensors[join.inputs[0]]
+    block, around = (tensors[index].data.tolist() for index in cut.inputs[1:])
+    block_behind, cropped = (tensors[index].data.tolist() for index in join.inputs[1:])
     options = convolution.options
     steps = [options.get(name, 1) for name in ("stride_h", "stride_w", "dilation_h", "dilation_w")]
     same = same_quantisation(x, batches, inside) and same_quantisation(outside, joined, y)
@@ -83,7 +70,7 @@ def _fused(graph, chain, tensors):
                "pad_top": top, "pad_bottom": bottom, "pad_left": left, "pad_right": right}
     if len(x.shape) == 4:
         return [replace(convolution, inputs=[x.index, *convolution.inputs[1:]], outputs=[y.index], options=options)]
-    first, last = image_of_line(x, tensors), image_of_line(y, tensors)
-    return [reshape(x, first, tensors),
+    first, last = image_of_line(x, rewriter), image_of_line(y, rewriter)
+    return [rewriter.reshape(x, first),
             replace(convolution, inputs=[first.index, *convolution.inputs[1:]], outputs=[last.index], options=options),
-            reshape(last, y, tensors)]
+            rewriter.reshape(last, y)]

@@ -3,10 +3,11 @@
 from dataclasses import replace
 
 import numpy as np
-from systolith.host.graph import Operator, integers
+from systolith.host.graph import Operator
 
-from .lower.moves import origin, selected
+from ..lower.moves import origin, selected
 from .reshapes import RESHAPES
+from .rewriter import replaced
 
 __all__ = ["fuse_shuffles"]
 
@@ -15,64 +16,47 @@ _MOVES = {"TRANSPOSE": np.transpose, "TILE": np.tile}
 
 
 def fuse_shuffles(graph):
-    """The same network with one GATHER of channels, RESIZE_NEAREST_NEIGHBOR or RESHAPE for each such chain.
+    """With one GATHER of channels, RESIZE_NEAREST_NEIGHBOR or RESHAPE for each such chain.
 
     Channel shuffles are written so: channels cut into groups, transposed and joined again; and where the front end had
     to put an image into another order of dimensions and back, it is around them. Images are made larger by a TILE along
     a dimension that a reshape puts behind rows, and one that another puts behind columns.
-
-    Parameters
-    ----------
-    graph : Graph
-
-    Returns
-    -------
-    Graph
-        Tensors keep their numbers, constants come behind them; operators get new numbers.
     """
-    readers = graph.readers()
-    tensors, operators, done = list(graph.tensors), [], set()
-    for operator in graph.operators:
-        if id(operator) in done:
-            continue
-        chain, fused = _chain(graph, operator, readers), None
-        while fused is None and len(chain) > 1 and any(part.kind in _MOVES for part in chain):
-            fused = _fused(graph, chain, tensors)
-            done.update(map(id, chain if fused else ()))
-            chain.pop()
-        operators.append(fused or operator)
-    return graph.with_operators(operators, tensors)
+    return replaced(graph, _one_move)
 
 
-def _chain(graph, operator, readers):
+def _one_move(rewriter, operator):
+    """Of the chain that begins here as much as comes to one operator."""
+    chain = _chain(rewriter, operator)
+    while len(chain) > 1 and any(part.kind in _MOVES for part in chain):
+        fused = _fused(rewriter, chain)
+        if fused is not None:
+            return chain, [fused]
+        chain.pop()
+    return None
+
+
+def _chain(rewriter, operator):
     """The operators from this one on that reshape, transpose and repeat, each the only reader of the one before."""
     chain = []
-    while operator.kind in _MOVES or operator.kind in RESHAPES:
+    while operator is not None and (operator.kind in _MOVES or operator.kind in RESHAPES):
         chain.append(operator)
-        output = operator.outputs[0]
-        if len(readers[output]) != 1 or readers[output] == {None}:
-            break
-        operator = graph.operators[next(iter(readers[output]))]
-        if operator.inputs[0] != output:
-            break
+        operator = rewriter.only_reader(operator)
     return chain
 
 
-def _fused(graph, chain, tensors):
+def _fused(rewriter, chain):
     """One operator in place of a chain, or None."""
-    source, target = graph.tensors[chain[0].inputs[0]], graph.tensors[chain[-1].outputs[0]]
+    tensors, constant = rewriter.tensors, rewriter.constant
+    source, target = tensors[chain[0].inputs[0]], tensors[chain[-1].outputs[0]]
     if source.data is not None or not source.shape or source.dtype != target.dtype:
         return None
     elements = np.arange(np.prod(source.shape)).reshape(source.shape)
     for operator in chain:
         if operator.kind in _MOVES:
-            elements = _MOVES[operator.kind](elements, graph.tensors[operator.inputs[1]].data)
+            elements = _MOVES[operator.kind](elements, tensors[operator.inputs[1]].data)
         else:
-            elements = elements.reshape(graph.tensors[operator.outputs[0]].shape)
-
-    def constant(values):
-        tensors.append(integers(len(tensors), values))
-        return len(tensors) - 1
+            elements = elements.reshape(tensors[operator.outputs[0]].shape)
 
     flat = elements.reshape(-1)
     if np.array_equal(flat, np.arange(len(flat))):
@@ -80,7 +64,7 @@ def _fused(graph, chain, tensors):
     if len(source.shape) == len(target.shape) == 4 and source.shape[::3] == target.shape[::3]:
         resize = Operator(0, "RESIZE_NEAREST_NEIGHBOR", [source.index, constant(target.shape[1:3])],
                           list(chain[-1].outputs), {"align_corners": False, "half_pixel_centers": False})
-        if np.array_equal(elements, origin(replace(graph, tensors=tensors), resize, source, target)):
+        if np.array_equal(elements, origin(replace(rewriter.graph, tensors=tensors), resize, source, target)):
             return resize
     channels = selected(elements, source.shape)
     if source.shape != target.shape or channels is None:

@@ -7,7 +7,7 @@ from systolith.host.graph import Operator
 from systolith.host.operators import evaluate
 from systolith.host.quantisation import LEVELS
 
-from .lower import BINARY, UNARY
+from ..lower import BINARY, UNARY
 
 __all__ = ["fuse_functions"]
 
@@ -16,20 +16,11 @@ _ON_ARRAY = frozenset({"CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})
 
 
 def fuse_functions(graph):
-    """The same network with fewer passes over its tensors, and every output that is left the same to the bit.
+    """With fewer passes over the tensors.
 
     Operators that together are a function of a tensor's single elements (x * sigmoid(x)) become one LOOKUP. One that is
     the only reader of a convolution or a product becomes the option ``table`` of that; the option ``quantised_as`` then
     is the number of the tensor between the two, whose scale the table is for.
-
-    Parameters
-    ----------
-    graph : Graph
-
-    Returns
-    -------
-    Graph
-        Tensors keep their numbers, operators get new ones; what was between has no operator any more.
     """
     return _into_layers(_joined(graph))
 

@@ -10,17 +10,7 @@ __all__ = ["fuse_padding"]
 
 
 def fuse_padding(graph):
-    """The same network without each PAD whose output only convolutions and the like read.
-
-    Parameters
-    ----------
-    graph : Graph
-
-    Returns
-    -------
-    Graph
-        Tensors keep their numbers, operators get new ones; the output of such a PAD has no operator any more.
-    """
+    """Without each PAD whose output only convolutions and the like read."""
     operators = list(graph.operators)
     for pad in graph.operators:
         amounts = _around_image(graph, pad)
