@@ -28,12 +28,12 @@ _CODES = _names(schema.BuiltinOperator)
 _TYPES = _names(schema.TensorType)
 _ENUMS = {"activation": _names(schema.ActivationFunctionType), "padding": _names(schema.Padding)}
 _DTYPES = {"INT8": np.int8, "UINT8": np.uint8, "INT16": np.int16, "INT32": np.int32, "INT64": np.int64,
-           "FLOAT32": np.float32}
+           "FLOAT32": np.float32, "BOOL": np.bool_}
 #: Options whose name in the schema is not the plain one in another spelling.
 _PLAIN_NAMES = {"fused_activation_function": "activation", "dilation_h_factor": "dilation_h",
                 "dilation_w_factor": "dilation_w", "filter_height": "filter_h", "filter_width": "filter_w"}
 #: Types of what is computed; integers of other types are constants and shapes.
-_ACTIVATIONS = (np.int8, np.uint8, np.float32)
+_ACTIVATIONS = (np.int8, np.uint8, np.float32, np.bool_)
 
 
 def load(path):

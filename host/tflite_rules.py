@@ -6,6 +6,7 @@ from . import operators
 from .constant_folding import FOLDABLE, fold
 from .float_functions import FLOAT_FUNCTIONS, tabulated
 from .graph import ModelError
+from .operators.comparison_rules import truth_values
 
 __all__ = ["KINDS", "settled"]
 
@@ -74,6 +75,8 @@ def _check_types(graph, operator):
             raise ModelError(f"works on floats (tensor {index}), expected a fully int8 model; float is allowed only "
                              "from an input into QUANTIZE, from DEQUANTIZE to an output, and from DEQUANTIZE through "
                              f"{', '.join(sorted(FLOAT_FUNCTIONS))} to QUANTIZE")
+        if tensor.dtype == np.bool_ and index in truth_values(operator) and index not in graph.inputs:
+            continue
         at_end = operator.kind == "QUANTIZE" and index in (*graph.inputs, *graph.outputs)
         if tensor.dtype not in (np.int8, np.float32) and not (tensor.dtype == np.uint8 and at_end):
             raise ModelError(f"has {tensor.dtype} activations (tensor {index}), expected int8; uint8 is "

@@ -36,6 +36,12 @@ class RandomElementwise(RandomSource):
 
     MINIMUM = MAXIMUM
 
+    def GREATER(self):
+        inputs, output = self._two()
+        return inputs, Spec(output.shape, None, dtype=np.bool_), None
+
+    EQUAL = GREATER_EQUAL = LESS = LESS_EQUAL = NOT_EQUAL = GREATER
+
     def RELU(self):
         return [self.spec(256)], self.spec(256), None
 

@@ -5,7 +5,7 @@ The compiler gives the chip what it can; the rest runs here, and what the chip c
 
 import numpy as np
 
-from . import activation, convolution, elementwise, floats, movement, normalisation, pooling, resize
+from . import activation, comparison, convolution, elementwise, floats, movement, normalisation, pooling, resize
 from .checks import check
 from .node import Node
 from .softmax import softmax
@@ -25,14 +25,22 @@ _FUNCTIONS = {
     "DEPTH_TO_SPACE": movement.depth_to_space,
     "DEQUANTIZE": activation.dequantize,
     "ELU": activation.elu,
+    "EQUAL": comparison.compare(np.equal),
     "EXP": activation.exp,
     "EXPAND_DIMS": movement.reshape,
     "FULLY_CONNECTED": convolution.fully_connected,
     "GATHER": movement.gather,
     "GELU": activation.gelu,
+    "GREATER": comparison.compare(np.greater),
+    "GREATER_EQUAL": comparison.compare(np.greater_equal),
     "HARD_SWISH": activation.hard_swish,
     "L2_NORMALIZATION": normalisation.l2_normalization,
     "LEAKY_RELU": activation.leaky_relu,
+    "LESS": comparison.compare(np.less),
+    "LESS_EQUAL": comparison.compare(np.less_equal),
+    "LOGICAL_AND": comparison.logical(np.logical_and),
+    "LOGICAL_NOT": comparison.logical(np.logical_not),
+    "LOGICAL_OR": comparison.logical(np.logical_or),
     "LOGISTIC": activation.logistic,
     "LOOKUP": activation.lookup,
     "MAXIMUM": elementwise.maximum,
@@ -41,6 +49,7 @@ _FUNCTIONS = {
     "MINIMUM": elementwise.minimum,
     "MIRROR_PAD": movement.mirror_pad,
     "MUL": elementwise.mul,
+    "NOT_EQUAL": comparison.compare(np.not_equal),
     "ONNX_FLOATS": floats.onnx_floats,
     "PACK": movement.pack,
     "PAD": movement.pad,
@@ -55,6 +64,7 @@ _FUNCTIONS = {
     "RESIZE_BILINEAR": resize.resize_bilinear,
     "RESIZE_NEAREST_NEIGHBOR": resize.resize_nearest_neighbor,
     "RSQRT": activation.rsqrt,
+    "SELECT_V2": comparison.select,
     "SLICE": movement.slice_,
     "SOFTMAX": softmax,
     "SPACE_TO_BATCH_ND": movement.space_to_batch_nd,

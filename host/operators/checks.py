@@ -5,8 +5,9 @@ import math
 import numpy as np
 
 from ..graph import MOST_DIMENSIONS, ModelError
-from . import contraction_rules, movement_rules
+from . import comparison_rules, contraction_rules, movement_rules
 from .activation import rsqrt_factor
+from .comparison_rules import COMPARISONS, LOGICAL
 from .elementwise import squared_difference_factor
 from .need import broadcast_shape, constant, need, rescale
 
@@ -152,6 +153,8 @@ _RULES = {
     **dict.fromkeys(("ABS", "DEQUANTIZE", "EXP", "LOGISTIC", "QUANTIZE", "RELU", "RELU6", "TANH"), (_same, 1, 1)),
     **dict.fromkeys(("ADD", "MAXIMUM", "MINIMUM", "SUB"), (_broadcast, 2, 2)),
     **dict.fromkeys(("AVERAGE_POOL_2D", "MAX_POOL_2D"), (contraction_rules.pooled, 1, 1)),
+    **dict.fromkeys(COMPARISONS, (comparison_rules.compared, 2, 2)),
+    **dict.fromkeys(("LOGICAL_AND", "LOGICAL_OR"), (comparison_rules.logical, 2, 2)),
     **dict.fromkeys(("MEAN", "SUM"), (_reduced, 2, 2)),
     **dict.fromkeys(("REDUCE_MAX", "REDUCE_MIN"), (_extreme, 2, 2)),
     "BATCH_MATMUL": (contraction_rules.batch_matmul, 2, 2),
@@ -169,6 +172,7 @@ _RULES = {
     "HARD_SWISH": (_hard_swish, 1, 1),
     "L2_NORMALIZATION": (_l2_normalization, 1, 1),
     "LEAKY_RELU": (_leaky_relu, 1, 1),
+    "LOGICAL_NOT": (comparison_rules.logical, 1, 1),
     "LOOKUP": (_lookup, 1, 1),
     "MIRROR_PAD": (movement_rules.mirror_padded, 2, 2),
     "MUL": (_product, 2, 2),
@@ -181,6 +185,7 @@ _RULES = {
     "RESIZE_BILINEAR": (movement_rules.resized_bilinear, 2, 2),
     "RESIZE_NEAREST_NEIGHBOR": (movement_rules.resized, 2, 2),
     "RSQRT": (_rsqrt, 1, 1),
+    "SELECT_V2": (comparison_rules.selected, 3, 3),
     "SLICE": (movement_rules.sliced, 3, 3),
     "SOFTMAX": (_softmax, 1, 1),
     "SPACE_TO_BATCH_ND": (movement_rules.space_to_batch_nd, 3, 3),
@@ -203,10 +208,13 @@ _SEVERAL = frozenset({"SPLIT", "SPLIT_V", "UNPACK"})
 _OPERANDS = {
     **dict.fromkeys(("ADD", "BATCH_MATMUL", "MAXIMUM", "MINIMUM", "MUL", "PRELU", "SQUARED_DIFFERENCE", "SUB"),
                     slice(2)),
+    **dict.fromkeys(COMPARISONS, slice(2)),
+    **dict.fromkeys(LOGICAL, slice(0)),
     "CONCATENATION": slice(None),
     "ONNX_FLOATS": slice(-1),
     "PACK": slice(None),
     "PADV2": slice(0, 3, 2),
+    "SELECT_V2": slice(1, 3),
     "SPLIT": slice(1, 2),
     "TRANSPOSE_CONV": slice(2, 3),
 }

@@ -5,11 +5,15 @@ from dataclasses import replace
 import numpy as np
 from systolith.host.graph import Operator
 from systolith.host.operators import evaluate
+from systolith.host.operators.comparison_rules import COMPARISONS, LOGICAL
 from systolith.host.quantisation import LEVELS
 
 from ..lower import BINARY, UNARY
 
 __all__ = ["fuse_functions"]
+
+#: Operators whose results' elements depend on corresponding elements.
+_OF_ELEMENTS = UNARY | BINARY | {*COMPARISONS, *LOGICAL, "SELECT_V2"}
 
 #: Layers of the array, which has the function table behind it.
 _ON_ARRAY = frozenset({"CONV_2D", "FULLY_CONNECTED", "TRANSPOSE_CONV"})
@@ -26,28 +30,34 @@ def fuse_functions(graph):
 
 
 class _Function:
-    """What operators make of a tensor's elements: the operators, and their result for each int8."""
+    """What operators make of a tensor's elements: the operators, and their result, int8 or bool, for each int8."""
 
     def __init__(self, base, table=LEVELS, operators=()):
         self.base, self.table, self.operators = base, table, frozenset(operators)
 
+    @property
+    def fits_the_chip(self):
+        """Whether its results are int8, as those of the chip's function table."""
+        return self.table.dtype == np.int8
+
 
 def _function(graph, operator, known):
     """`_Function` of an operator's output, or None."""
-    if operator.kind not in UNARY and operator.kind not in BINARY:
+    if operator.kind not in _OF_ELEMENTS:
         return None
     output = graph.tensors[operator.outputs[0]]
     functions = {}
     for index in operator.inputs:
         tensor = graph.tensors[index]
         if tensor.data is None:
-            functions[index] = known.get(index) or _Function(index)
-            if tensor.shape != output.shape or tensor.dtype != np.int8 or len(tensor.scale) != 1:
+            is_number = tensor.dtype == np.int8 and len(tensor.scale) == 1
+            if tensor.shape != output.shape or not (is_number or index in known):
                 return None
+            functions[index] = known.get(index) or _Function(index)
         elif tensor.data.size != 1:
             return None
     bases = {function.base for function in functions.values()}
-    if len(bases) != 1 or output.dtype != np.int8:
+    if len(bases) != 1 or output.dtype not in (np.int8, np.bool_):
         return None
     table, = evaluate(graph, operator, {index: function.table for index, function in functions.items()})
     before = frozenset().union(*(function.operators for function in functions.values()))
@@ -66,7 +76,7 @@ def _joined(graph):
         if operator.index in gone:
             continue
         function = _closed(graph, known.get(operator.outputs[0]), operator, readers)
-        if function is not None and len(function.operators) > 1:
+        if function is not None and len(function.operators) > 1 and function.fits_the_chip:
             gone |= function.operators - {operator.index}
             operator = Operator(operator.index, "LOOKUP", [function.base], operator.outputs,
                                 {"table": function.table.tolist()})
@@ -98,7 +108,7 @@ def _into_layers(graph):
     fused, gone = {}, set()
     for operator in graph.operators:
         function = _function(graph, operator, {})
-        layer = function and maker.get(function.base)
+        layer = maker.get(function.base) if function is not None and function.fits_the_chip else None
         if layer is None or layer.kind not in _ON_ARRAY or readers[function.base] != {operator.index}:
             continue
         options = {**layer.options, "table": function.table.tolist(), "quantised_as": function.base}
