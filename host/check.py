@@ -8,7 +8,7 @@ from multiprocessing import get_context
 import numpy as np
 
 from .oracle import OracleError, reference_outputs
-from .tflite_settled import settled_bytes
+from .tflite.settled_file import settled_bytes
 
 __all__ = ["ExactCheck", "OnnxCheck"]
 

@@ -1,6 +1,6 @@
 """The results that count as right: those of TensorFlow Lite Micro's reference kernels.
 
-Only comparisons need it. It reads the model by itself, so that it shares no mistake with `host/tflite.py`.
+Only comparisons need it. It reads the model by itself, so that it shares no mistake with `host/tflite`.
 """
 
 from pathlib import Path

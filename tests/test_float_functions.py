@@ -7,11 +7,11 @@ from random_source import RandomSource
 from systolith.host import tflite
 from systolith.host.check import ExactCheck
 from systolith.host.compiler.compile import compile_graph
-from systolith.host.float_functions import FLOAT_FUNCTIONS
 from systolith.host.graph import ModelError
 from systolith.host.inputs import random_inputs
 from systolith.host.oracle import reference_outputs
 from systolith.host.run import run_model
+from systolith.host.tflite.float_functions import FLOAT_FUNCTIONS
 from systolith.rtl.config import PRESETS
 from systolith.sim.model_device import ModelDevice
 

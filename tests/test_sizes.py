@@ -10,8 +10,8 @@ from systolith.host.compiler.compile import compile_graph
 from systolith.host.graph import ModelError
 from systolith.host.inputs import random_inputs
 from systolith.host.run import run_model
-from systolith.host.tflite_rules import KINDS
-from systolith.host.tflite_settled import settled_bytes
+from systolith.host.tflite import KINDS
+from systolith.host.tflite.settled_file import settled_bytes
 from systolith.rtl.config import PRESETS
 from systolith.sim.model_device import ModelDevice
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema

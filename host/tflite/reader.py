@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 from tflite_micro.tensorflow.lite.micro.python import schema_py_generated as schema
 
+from ..graph import MOST_DIMENSIONS, Graph, ModelError, Operator, Tensor
+from ..model_file import read_model
 from .constant_folding import FOLDABLE
 from .float_functions import FLOAT_FUNCTIONS
-from .graph import MOST_DIMENSIONS, Graph, ModelError, Operator, Tensor
-from .model_file import read_model
-from .tflite_rules import KINDS, settled
+from .rules import KINDS, settled
 
 __all__ = ["load", "parse"]
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from . import operators
+from .. import operators
+from ..graph import ModelError
+from ..operators.comparison_rules import truth_values
 from .constant_folding import FOLDABLE, fold
 from .float_functions import FLOAT_FUNCTIONS, tabulated
-from .graph import ModelError
-from .operators.comparison_rules import truth_values
 
 __all__ = ["KINDS", "settled"]
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from .graph import Operator
-from .operators import evaluate
-from .quantisation import LEVELS
+from ..graph import Operator
+from ..operators import evaluate
+from ..quantisation import LEVELS
 
 __all__ = ["FLOAT_FUNCTIONS", "tabulated"]
 

@@ -8,8 +8,8 @@ import math
 
 import numpy as np
 
-from .graph import ModelError
-from .operators.movement import strided_slice_indices
+from ..graph import ModelError
+from ..operators.movement import strided_slice_indices
 
 __all__ = ["FOLDABLE", "fold"]
 
