@@ -8,7 +8,7 @@ from amaranth.lib.crc import catalog
 from amaranth.lib.wiring import In, Out
 
 from .byte_reader import ByteReader
-from .compact_counters import WORD_BITS
+from .compact.counters import WORD_BITS
 from .config import ADDRESS_BITS
 from .counters import COUNTER_BITS
 from .delay import delayed

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from .activation import ActivationUnit
 from .buffer import UnifiedBuffer
-from .compact_top import CompactTpu
+from .compact.top import CompactTpu
 from .counters import Counters
 from .external_weights import ExternalWeights
 from .host_port import HostPort

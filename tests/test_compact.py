@@ -10,7 +10,7 @@ from netlist_programs import check_random_program
 from systolith.host.driver import Driver
 from systolith.rtl import packets
 from systolith.rtl.assembly import assemble
-from systolith.rtl.compact_requantise import CompactRequantise
+from systolith.rtl.compact.requantise import CompactRequantise
 from systolith.rtl.config import Config, ConfigError
 from systolith.rtl.isa import Fault
 from systolith.rtl.packets import COUNTERS, Kind, Space, State

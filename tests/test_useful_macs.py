@@ -3,7 +3,7 @@ from collections import deque
 
 import pytest
 from benches import run_benches
-from systolith.rtl.compact_matrix import CompactMatrixUnit
+from systolith.rtl.compact.matrix import CompactMatrixUnit
 from systolith.rtl.config import MULTIPLIERS, PRESETS, Config
 from systolith.rtl.matrix import MatrixUnit
 from systolith.rtl.tile_fifo import TileFifo

@@ -6,12 +6,12 @@ weights: those for the array wait until it takes the tile before them, which a l
 
 from types import SimpleNamespace
 
-from systolith.rtl.compact_counters import ROUND, TURN
-from systolith.rtl.compact_issue import CompactIssue
-from systolith.rtl.compact_matrix import CompactMatrixUnit
-from systolith.rtl.compact_memory import FETCH_SLOTS, MATRIX_SLOTS, PERIOD, READ_LATENCY, WEIGHT_SLOTS, WRITE_SLOTS
-from systolith.rtl.compact_requantise import CompactRequantise
-from systolith.rtl.compact_row_activation import CompactRowActivation
+from systolith.rtl.compact.counters import ROUND, TURN
+from systolith.rtl.compact.issue import CompactIssue
+from systolith.rtl.compact.matrix import CompactMatrixUnit
+from systolith.rtl.compact.memory import FETCH_SLOTS, MATRIX_SLOTS, PERIOD, READ_LATENCY, WEIGHT_SLOTS, WRITE_SLOTS
+from systolith.rtl.compact.requantise import CompactRequantise
+from systolith.rtl.compact.row_activation import CompactRowActivation
 from systolith.rtl.isa import Destination, Opcode, Unit
 from systolith.rtl.serial_crc import SerialCrc
 from systolith.rtl.waits import units

@@ -4,15 +4,15 @@ from amaranth.hdl import Cat, Module, Mux, Signal, Value, unsigned
 from amaranth.lib import stream
 from amaranth.lib.wiring import Component, In, Out
 
-from .accumulators import VectorControl
-from .array import SystolicArray, delay
-from .compact_accumulators import CompactAccumulators
-from .compact_issue import SettingLayout
-from .compact_memory import READ_LATENCY, TimedRead
-from .interfaces import UnitPort, field
-from .isa import CONFIG, TABLE, Fault, Opcode, Unit
-from .useful_macs import UsefulMacs
-from .waits import units
+from ..accumulators import VectorControl
+from ..array import SystolicArray, delay
+from ..interfaces import UnitPort, field
+from ..isa import CONFIG, TABLE, Fault, Opcode, Unit
+from ..useful_macs import UsefulMacs
+from ..waits import units
+from .accumulators import CompactAccumulators
+from .issue import SettingLayout
+from .memory import READ_LATENCY, TimedRead
 
 __all__ = ["CompactMatrixUnit"]
 

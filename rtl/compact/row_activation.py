@@ -3,11 +3,11 @@
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 
-from .activation import ActivationUnit
-from .compact_activation import activation_members
-from .compact_memory import PERIOD, WRITE_SLOTS
-from .isa import Unit
-from .waits import units
+from ..activation import ActivationUnit
+from ..isa import Unit
+from ..waits import units
+from .activation import activation_members
+from .memory import PERIOD, WRITE_SLOTS
 
 __all__ = ["CompactRowActivation"]
 

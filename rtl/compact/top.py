@@ -4,17 +4,17 @@ from amaranth.hdl import Module, Mux, ResetInserter, Signal, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .compact_activation import CompactActivationUnit
-from .compact_counters import CompactCounters
-from .compact_matrix import CompactMatrixUnit
-from .compact_memory import CompactMemory
-from .compact_row_activation import CompactRowActivation
-from .compact_sequencer import CompactSequencer
-from .compact_weights import CompactWeightUnit
-from .host_port import HostPort
-from .isa import Unit
-from .packets import State
-from .waits import units
+from ..host_port import HostPort
+from ..isa import Unit
+from ..packets import State
+from ..waits import units
+from .activation import CompactActivationUnit
+from .counters import CompactCounters
+from .matrix import CompactMatrixUnit
+from .memory import CompactMemory
+from .row_activation import CompactRowActivation
+from .sequencer import CompactSequencer
+from .weights import CompactWeightUnit
 
 __all__ = ["CompactTpu"]
 

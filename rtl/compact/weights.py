@@ -4,9 +4,9 @@ from amaranth.hdl import Module, Signal, signed, unsigned
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import Out
 
-from .compact_memory import READ_LATENCY, TimedRead
-from .interfaces import LoadBus, UnitPort, field
-from .isa import Destination, Fault, Opcode
+from ..interfaces import LoadBus, UnitPort, field
+from ..isa import Destination, Fault, Opcode
+from .memory import READ_LATENCY, TimedRead
 
 __all__ = ["CompactWeightUnit"]
 

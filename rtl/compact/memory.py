@@ -4,9 +4,9 @@ from amaranth.hdl import Cat, Module, Mux, Signal, unsigned
 from amaranth.lib import data, memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .interfaces import BufferWrite
-from .rotate import rotate
-from .stamp import place
+from ..interfaces import BufferWrite
+from ..rotate import rotate
+from ..stamp import place
 
 __all__ = ["FETCH_SLOTS", "MATRIX_SLOTS", "PERIOD", "READ_LATENCY", "WEIGHT_SLOTS", "WRITE_SLOTS", "CompactBank",
            "CompactMemory", "TimedRead", "in_slot", "write_port"]

@@ -5,10 +5,10 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from .counters import COUNTER_BITS, counted_events
-from .interfaces import MemoryRead
-from .packets import COUNTERS
-from .tag_queue import TAG_BITS
+from ..counters import COUNTER_BITS, counted_events
+from ..interfaces import MemoryRead
+from ..packets import COUNTERS
+from ..tag_queue import TAG_BITS
 
 __all__ = ["ROUND", "TURN", "WORD_BITS", "CompactCounters"]
 

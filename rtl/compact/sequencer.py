@@ -4,13 +4,13 @@ from amaranth.hdl import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .compact_issue import CompactIssue, SettingLayout
-from .interfaces import PC_BITS, UnitPort
-from .isa import Fault
-from .packets import State
-from .tag_queue import TAG_BITS
-from .waits import units
-from .watchdog import DEADLOCK_CYCLES
+from ..interfaces import PC_BITS, UnitPort
+from ..isa import Fault
+from ..packets import State
+from ..tag_queue import TAG_BITS
+from ..waits import units
+from ..watchdog import DEADLOCK_CYCLES
+from .issue import CompactIssue, SettingLayout
 
 __all__ = ["CompactSequencer"]
 

@@ -5,13 +5,13 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from .array import delay
-from .compact_memory import FETCH_SLOTS, PERIOD, READ_LATENCY, TimedRead
-from .decoder import Decoder
-from .interfaces import PC_BITS, IssueLayout, field
-from .isa import FIELDS_HEAD, INSTRUCTION_BITS, INSTRUCTION_BYTES, Fault, Opcode
-from .tag_queue import TAG_BITS
-from .waits import SemaphoreLayout, reached, units
+from ..array import delay
+from ..decoder import Decoder
+from ..interfaces import PC_BITS, IssueLayout, field
+from ..isa import FIELDS_HEAD, INSTRUCTION_BITS, INSTRUCTION_BYTES, Fault, Opcode
+from ..tag_queue import TAG_BITS
+from ..waits import SemaphoreLayout, reached, units
+from .memory import FETCH_SLOTS, PERIOD, READ_LATENCY, TimedRead
 
 __all__ = ["CompactIssue", "SettingLayout"]
 

@@ -5,14 +5,14 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from .compact_issue import SettingLayout
-from .compact_memory import PERIOD, WRITE_SLOTS, write_port
-from .compact_requantise import CompactRequantise
-from .function_table import ENTRIES
-from .interfaces import LoadBus, UnitPort, field
-from .isa import CONFIG, TABLE, Destination, Fault, Opcode, Unit
-from .parameters import PLANES
-from .waits import units
+from ..function_table import ENTRIES
+from ..interfaces import LoadBus, UnitPort, field
+from ..isa import CONFIG, TABLE, Destination, Fault, Opcode, Unit
+from ..parameters import PLANES
+from ..waits import units
+from .issue import SettingLayout
+from .memory import PERIOD, WRITE_SLOTS, write_port
+from .requantise import CompactRequantise
 
 __all__ = ["CompactActivationUnit", "activation_members"]
 

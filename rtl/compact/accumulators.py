@@ -4,9 +4,9 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Component, In, Out
 
-from .accumulators import VectorControl
-from .mac import sum_width
-from .stamp import place
+from ..accumulators import VectorControl
+from ..mac import sum_width
+from ..stamp import place
 
 __all__ = ["CompactAccumulators", "CompactColumn"]
 
