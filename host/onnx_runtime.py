@@ -34,7 +34,8 @@ def execute(content, inputs, names, purpose):
         raise ModelError(f"{purpose} needs ONNX Runtime: pip install 'systolith[onnx]'") from None
     try:
         session = _session(onnxruntime, content)
-        feeds = {info.name: value.view(np.uint8) ^ 0x80 if info.type == "tensor(uint8)" else value
+        # NumPy makes numbers of some arrays without dimensions.
+        feeds = {info.name: np.asarray(value.view(np.uint8) ^ 0x80 if info.type == "tensor(uint8)" else value)
                  for info, value in zip(session.get_inputs(), inputs, strict=True)}
         return session.run(names, feeds)
     except Exception as error:  # ONNX Runtime's exceptions share no class
@@ -42,10 +43,11 @@ def execute(content, inputs, names, purpose):
         raise ModelError(f"ONNX Runtime does not execute the model: {reason}") from None
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=1024)
 def _session(onnxruntime, content):
-    """Loading takes longer than executing; a network has few models, all of which its next inference needs again."""
+    """Loading takes longer than executing: of a network with several such models each inference needs all again."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.log_severity_level = 3
+    options.intra_op_num_threads = 1  # threads of its own for each of them would be many
+    options.log_severity_level = 4  # the sentence says it
     return onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])

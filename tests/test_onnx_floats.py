@@ -157,12 +157,9 @@ def test_what_floats_cannot_be():
     chosen = model.node("If", [condition], then_branch=branch, else_branch=branch)
     assert "holds a graph, which is not supported" in refused(model.proto(model.qdq(chosen)))
     model = QdqModel()
-    integers = model.quantise(model.input((1, 2, 6, 6)))
-    pooled = model.node("MaxPool", [integers], kernel_shape=[2, 2], dilations=[2, 2])
-    assert "computes on the integers" in refused(model.proto(model.dequantise(pooled)))
-    model = QdqModel()
-    integers = model.node("Cast", [model.qdq(model.input((1, 4)))], to=TensorProto.INT8)
-    assert "that nothing quantises" in refused(model.proto(model.dequantise(integers)))
+    quantised = model.node("QuantizeLinear", [model.qdq(model.input((1, 4))), model.input((), name="scale"),
+                                              model.constant(np.int8(0))])
+    assert "has a scale, 'scale', that is no constant" in refused(model.proto(model.dequantise(quantised)))
     model = QdqModel()
     proto = model.proto(model.node("Cast", [model.qdq(model.input((1, 4)))], to=TensorProto.DOUBLE), dtype=np.float64)
     assert "of type float64, expected float32, int32, int64 or bool" in refused(proto)
@@ -172,7 +169,7 @@ def test_without_onnx_runtime(monkeypatch):
     graph = onnx_qdq.parse(one_node("Det", (4, 3, 3)).SerializeToString())
     program = compile_graph(graph, PRESETS["nano"])
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(ModelError, match=r"^computing in floats needs ONNX Runtime: pip install 'systolith\[onnx\]'"):
+    with pytest.raises(ModelError, match=r"': computing in floats needs ONNX Runtime: pip install 'systolith\[onnx\]'"):
         run_model(graph, program, ModelDevice(PRESETS["nano"]), random_inputs(graph))
 
 
@@ -181,3 +178,89 @@ def test_constants_that_only_floats_can_make():
     weights = model.node("Cos", [model.weights((4, 3))])
     graph = compared(model.proto(model.qdq(of_one(model, (1, 4), "MatMul", model.qdq(weights, 0.01, 0)), 0.02)))
     assert kinds(graph) == ["QUANTIZE", "FULLY_CONNECTED", "DEQUANTIZE"]
+
+
+@pytest.mark.parametrize("activation", [np.int8, np.uint8])
+def test_integers_as_they_are(activation):
+    """Of a node without a meaning on the reals that they stand for; images of bytes as a network's input."""
+    model = QdqModel(activation=activation)
+    pooled = model.node("MaxPool", [model.quantise(model.input((1, 2, 6, 7)))], kernel_shape=[2, 2], dilations=[2, 2])
+    graph = compared(model.proto(model.qdq(model.dequantise(pooled), 0.04, 1)), own=0)
+    assert "'maxpool" in reasons(graph)[0]
+    model = QdqModel(activation=activation)
+    pixels = model.node("Cast", [model.input((1, 3, 6, 7), activation)], to=TensorProto.FLOAT)
+    y = model.qdq(model.node("Div", [pixels, model.constant(np.float32(128))]), 0.02, -100)
+    graph = compared(model.proto(model.qdq(model.node("Conv", [y, model.weights((4, 3, 3, 3))]), 0.1)))
+    assert "'cast" in reasons(graph)[0] and "CONV_2D" in kinds(graph)
+
+
+def test_floats_that_several_read_are_computed_once():
+    """A residual stream that nothing quantises, and layers beside it that are quantised."""
+    model = QdqModel()
+    stream = model.node("Cos", [model.qdq(model.input((1, 4, 6)))])
+    stream = model.node("Add", [stream, model.node("Add", [stream, stream])])
+    for _ in range(5):
+        x = model.qdq(layer_normalised(model, stream, [2]), 0.02)
+        y = model.qdq(model.node("MatMul", [x, model.weights((6, 6), scale=0.004)]), 0.02)
+        stream = model.node("Add", [stream, y])
+    graph = compared(model.proto(model.qdq(stream, 0.05)))
+    # The stream, and of each layer the normalised one and the next.
+    assert kinds(graph).count("ONNX_FLOATS") == 11
+    assert all(len(operator.inputs) <= 3 for operator in graph.operators)
+
+
+def test_what_a_layer_gave_up_is_gone():
+    """A layer whose inputs were pooled, transposed and settled before it turned out that nothing quantises it."""
+    model = QdqModel()
+    x = model.qdq(model.input((1, 2, 6, 6)))
+    hidden = model.node("Conv", [model.node("MaxPool", [x], kernel_shape=[2, 2]), model.weights((3, 2, 1, 1))])
+    graph = compared(model.proto(model.qdq(model.node("Erf", [model.node("Det", [hidden])]), 0.01)), own=0)
+    assert kinds(graph) == ["TRANSPOSE", "QUANTIZE", "ONNX_FLOATS", "DEQUANTIZE"]
+
+
+def test_sizes_of_floats_are_known():
+    """As PyTorch flattens: x.view(x.size(0), -1)."""
+    model = QdqModel()
+    y = model.node("InstanceNormalization", [model.qdq(model.input((1, 2, 3, 4))),
+                                             *(model.constant(np.ones(2, np.float32)) for _ in range(2))])
+    size = model.node("Gather", [model.node("Shape", [y]), model.constant(np.array([0]))], axis=0)
+    target = model.node("Concat", [size, model.constant(np.array([-1]))], axis=0)
+    flat = model.node("Reshape", [model.qdq(y, 0.02), target])
+    graph = compared(model.proto(model.qdq(model.node("Gemm", [flat, model.weights((24, 5))]), 0.1)))
+    assert [kind for kind in kinds(graph) if kind not in ("QUANTIZE", "TRANSPOSE", "DEQUANTIZE")] == [
+        "ONNX_FLOATS", "FULLY_CONNECTED"]
+
+
+def test_odd_names_and_shapes():
+    model = QdqModel()
+    x = model.input((1, 2, 3, 4))
+    model.nodes.append(helper.make_node("Identity", [model.qdq(x)], [f"{x} (stored)"]))
+    y = model.node("Erf", [model.node("Softmax", [f"{x} (stored)"], axis=2)])
+    assert kinds(compared(model.proto(model.qdq(y, 0.01)), own=0)).count("ONNX_FLOATS") == 1
+    model = QdqModel()
+    least = model.node("ReduceMin", [model.qdq(model.input((3, 4)))], keepdims=0)
+    y = model.node("Add", [model.node("Det", [model.qdq(model.input((8, 3, 3), name="b"))]), model.qdq(least)])
+    compared(model.proto(model.qdq(y, 0.3)), own=0)
+
+
+def test_constants_that_are_no_tensors():
+    model = QdqModel()
+    sequence = model.node("SequenceConstruct", [model.constant(np.float32([1, 2]))])
+    taken = model.node("SequenceAt", [sequence, model.constant(np.array(0))])
+    y = model.node("Add", [model.qdq(model.input((1, 2))), taken])
+    assert "makes no tensors of its constants" in refused(model.proto(model.qdq(y)))
+
+
+def test_an_output_that_is_stored_beside_one_that_is_not():
+    model = QdqModel()
+    first, second = model.nodes_outputs("Split", [model.node("Cos", [model.qdq(model.input((1, 8)))])], 2, axis=1)
+    y = model.node("Add", [first, model.qdq(model.node("Sign", [model.node("Add", [first, second])]), 1 / 64, 0)])
+    compared(model.proto(model.qdq(y, 0.02), model.qdq(second, 0.01), model.qdq(first, 0.01)))
+
+
+def test_an_image_in_floats_that_is_an_output_and_read():
+    model = QdqModel()
+    x = model.input((1, 2, 3, 4))
+    y = model.node("Cos", [model.node("Add", [model.qdq(x), model.constant(np.ones((3, 4), np.float32))])])
+    seen = model.node("Transpose", [x], perm=[0, 2, 1, 3])
+    assert kinds(compared(model.proto(model.qdq(y, 0.01), y, seen)))[-2:] == ["ONNX_FLOATS", "ONNX_FLOATS"]

@@ -131,3 +131,35 @@ def test_a_model_from_onnx_runtimes_quantiser(activation, per_channel, tmp_path)
         found = differences(graph, values, computed, reference_outputs(path, list(values.values())))
         assert max(d.own for d in found) <= 1 and max(d.largest for d in found) <= 2
         assert found[-1].tensor == "y"
+
+
+def test_differences_of_floats_and_of_what_is_no_number():
+    """An output in floats is as good as equal; what is no number differs from all but itself."""
+    model = QdqModel()
+    proto = model.proto(model.node("Softmax", [model.qdq(model.input((3, 4)), 0.5)], axis=0))
+    graph = onnx_qdq.parse(proto.SerializeToString())
+    (values,), (index,) = random_inputs(graph), graph.outputs
+    computed, name = evaluated(graph, values), graph.tensors[index].name
+    right = computed[index]
+
+    def largest(expected):
+        difference = differences(graph, values, computed, {name: expected})[-1]
+        assert difference.largest == difference.own
+        return difference.own
+
+    assert largest(right * np.float32(1 + 1e-6)) == 0
+    assert largest(right[::-1]) > 100
+    assert largest(np.where(np.arange(4) < 2, np.nan, right).astype(np.float32)) == 2 ** 31 - 1
+    computed[index] = np.full_like(right, np.inf)
+    assert differences(graph, values, computed, {name: np.full_like(right, np.inf)})[-1].largest == 0
+
+
+def test_integers_of_floats_are_equal():
+    model = QdqModel()
+    found = model.node("ArgMax", [model.qdq(model.input((5, 4)), 0.5)], axis=1)
+    graph = onnx_qdq.parse(model.proto(found, dtype=np.int64).SerializeToString())
+    values, = random_inputs(graph)
+    computed = evaluated(graph, values)
+    for step, own in ((0, 0), (1, 2)):
+        expected = {found: computed[graph.outputs[0]] + step}
+        assert differences(graph, values, computed, expected)[-1].own == own

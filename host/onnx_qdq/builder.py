@@ -143,17 +143,27 @@ class GraphBuilder:
                 self._settled[id(result)] = result, self.quantised(result, f"{name} (int8)", result.fixed)
         return self._settled[id(result)][1]
 
+    def finished(self):
+        """The graph, without what was made for a node that then stayed in floats, and that nobody reads."""
+        needed, operators = set(self.graph.outputs), []
+        for operator in reversed(self.graph.operators):
+            if not needed.isdisjoint(operator.outputs):
+                needed.update(operator.inputs)
+                operators.append(operator)
+        return self.graph.with_operators(operators[::-1])
+
     @contextmanager
     def attempt(self):
         """What ends in `InFloats` has added nothing; the error has its whole sentence then."""
         tensors, operators, subject = len(self.graph.tensors), len(self.graph.operators), self.subject
-        moved, settled = dict(self._moved), dict(self._settled)
         try:
             yield
         except InFloats as error:
             sentence = f"{self.subject} {error}"
             del self.graph.tensors[tensors:], self.graph.operators[operators:]
-            self._moved, self._settled, self.subject = moved, settled, subject
+            self.subject = subject
+            self._moved = {key: made for key, made in self._moved.items() if made.index < tensors}
+            self._settled = {key: made for key, made in self._settled.items() if made[1].tensor.index < tensors}
             raise InFloats(sentence) from None
 
     @contextmanager

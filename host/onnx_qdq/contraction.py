@@ -42,7 +42,7 @@ def _bias(builder, node, x, weights, outputs):
 def _sums(builder, name, values, units):
     """Reals as an int32 constant in the units of sums."""
     values = np.rint(values / units)
-    need(np.all(np.abs(values) < 1 << 31), "has a bias that leaves 32 bits")
+    else_floats(np.all(np.abs(values) < 1 << 31), "has a bias that leaves 32 bits")
     return builder.constant(name, values.astype(np.int32))
 
 
@@ -76,8 +76,9 @@ def conv_transpose(builder, node):
     need(list(node.take("kernel_shape", kernel)) == kernel, "has a kernel_shape that its weights do not have")
     (stride_h, stride_w), pads = node.take("strides", [1, 1]), node.take("pads", [0, 0, 0, 0])
     more = node.take("output_padding", [0, 0])
-    need(more[0] < stride_h and more[1] < stride_w, "has an output_padding not less than its stride")
-    need(max(pads[0], pads[2]) < kernel[0] and max(pads[1], pads[3]) < kernel[1], "has pads of a whole kernel or more")
+    else_floats(more[0] < stride_h and more[1] < stride_w, "has an output_padding not less than its stride")
+    else_floats(max(pads[0], pads[2]) < kernel[0] and max(pads[1], pads[3]) < kernel[1],
+                "has pads of a whole kernel or more")
     data = np.zeros((inputs, group * depth, *kernel), np.int8)
     for index in range(group):
         own_inputs = slice(index * inputs // group, (index + 1) * inputs // group)

@@ -9,7 +9,7 @@ from onnx.reference import ReferenceEvaluator
 
 from ..graph import ModelError
 from .contraction import per_channel
-from .result import Constant, Pending, Quantisation, SingleElement, canonical, else_floats, need, reals
+from .result import Constant, Pending, Quantisation, SingleElement, canonical, else_floats, reals
 
 __all__ = ["SINGLE", "clip", "evaluated", "extreme", "prelu", "relu", "single_element", "softmax", "two_operands"]
 
@@ -110,8 +110,8 @@ def _by_channels(builder, node, index, kind):
     sizes = (1,) * (rank - values.ndim) + values.shape
     channels = [size if axis == 1 else 1 for axis, size in enumerate(node.shape)]
     else_floats(rank >= 2 and list(sizes) == channels and kind in ("ADD", "SUB", "MUL"),
-         f"has a float constant, {node.names[1 - index]!r}, of shape {list(values.shape)}, expected int8 into "
-         "DequantizeLinear, or for Add, Sub and Mul a number for each channel")
+                f"has a float constant, {node.names[1 - index]!r}, of shape {list(values.shape)}, expected int8 into "
+                "DequantizeLinear, or for Add, Sub and Mul a number for each channel")
     values = values.reshape(-1)
     if kind == "MUL":
         return per_channel(builder, node, index, values, 0)
@@ -146,7 +146,7 @@ def _confined(builder, node, low, high):
     if isinstance(x, Pending):
         return replace(x, low=min(max(low, x.low), high), high=max(min(high, x.high), low))
     x = node.single_element(0, builder)
-    need(x is not None, f"has a constant input, {node.names[0]!r}")
+    else_floats(x is not None, f"has a constant input, {node.names[0]!r}")
     return x.confined(low, high)
 
 

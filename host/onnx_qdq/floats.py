@@ -1,84 +1,160 @@
 """What nobody quantises, or has no integer form here: the host computes it in floats, with ONNX Runtime.
 
-All nodes between what is quantised on one side and a QuantizeLinear, or an output of the model, on the other are one
-operator, ONNX_FLOATS. Its last input is a model of these nodes.
+All nodes between what is stored on one side and a QuantizeLinear, or an output of the model, on the other are one
+operator, ONNX_FLOATS. Its last input is a model of these nodes. What others read of them is stored as it is, in floats,
+so that nothing is computed twice.
 """
 
 import numpy as np
-from onnx import TensorProto, ValueInfoProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
-from .result import Constant, Floats, Pending, Value, array_of, need
+from .result import Constant, Floats, Pending, Value, array_of, canonical
 
-__all__ = ["in_floats"]
+__all__ = ["FloatNodes"]
 
 
-def in_floats(builder, model, name, results, shape, order):
-    """What ONNX has under a name, as an operator that computes it in floats.
+class FloatNodes:
+    """Makes operators of nodes that stay in floats.
 
     Parameters
     ----------
     builder : GraphBuilder
-    model : ModelProto, with the types of its names
-    name : str
+    model : ModelProto
     results : dict from name to what it stands for
-    shape : tuple of int, that ONNX gives it
-    order : tuple of int, in which its dimensions are to be stored
-
-    Returns
-    -------
-    Pending
+    shapes, types : callables, give the shape and the element type of a name
     """
-    wanted, known = _before(model, name, results)
-    nodes, inputs, tensors, constants = [], [], [], []
-    for source, result in known.items():
-        if isinstance(result, Constant):
-            constants.append(numpy_helper.from_array(array_of(result), source))
-            continue
-        tensor = result.tensor
-        need(tensor.dtype == np.float32 or len(tensor.scale), f"computes in floats on {source!r}, which holds integers")
-        tensors.append(tensor)
-        steps, stored = _in_onnx_order(source, result)
-        nodes += steps
-        constants += [numpy_helper.from_array(np.array(step_shape, np.int64), where) for where, step_shape in stored]
-        first = steps[0].input[0] if steps else source
-        inputs.append(helper.make_tensor_value_info(first, TensorProto.FLOAT, tensor.shape))
-    nodes += wanted
-    output = name
-    if order != tuple(range(len(shape))):
-        output = f"{name} (stored)"
-        nodes.append(helper.make_node("Transpose", [name], [output], perm=order))
-    graph = helper.make_graph(nodes, "floats", inputs, [ValueInfoProto(name=output)], constants)
-    content = helper.make_model(graph, opset_imports=model.opset_import,
-                                ir_version=model.ir_version).SerializeToString()
-    tensors.append(builder.constant(f"{name} (model)", np.frombuffer(content, np.uint8)))
-    reason = results[name].reason if isinstance(results[name], Floats) else "no QuantizeLinear quantises it"
-    return Pending(builder.subject, "ONNX_FLOATS", tensors, tuple(shape), {"reason": reason}, order=order)
 
+    def __init__(self, builder, model, results, shapes, types):
+        self._builder, self._model, self._results, self._shapes, self._types = builder, model, results, shapes, types
+        self._stored = {}  # `Value` of names whose floats are stored
+        nodes, graph = model.graph.node, model.graph
+        self._makers = {output: index for index, node in enumerate(nodes) for output in node.output}
+        self._readers = {}
+        for index, node in enumerate(nodes):
+            for name in node.input:
+                self._readers.setdefault(name, set()).add(index)
+        for info in graph.output:
+            self._readers.setdefault(info.name, set()).add(None)
+        self._taken = {*self._makers, *self._readers, *(info.name for info in (*graph.input, *graph.initializer))}
 
-def _before(model, name, results):
-    """The nodes that make what has the name, in their order, and what they make it from: results by name."""
-    makers = {output: index for index, node in enumerate(model.graph.node) for output in node.output}
-    chosen, known, ahead = set(), {}, [name]
-    while ahead:
-        source = ahead.pop()
-        if isinstance(results[source], (Constant, Value)):
-            known[source] = results[source]
-        elif makers[source] not in chosen:
-            chosen.add(makers[source])
-            ahead += filter(None, model.graph.node[makers[source]].input)
-    return [model.graph.node[index] for index in sorted(chosen)], known
+    def quantisable(self, name, reader):
+        """What the QuantizeLinear with the number `reader` is to quantise: a `Pending`, or a `Value` of floats."""
+        self._store_shared(name)
+        if self._readers[name] == {reader}:
+            return self._pending(name, canonical(len(self._shapes(name))))
+        return self._store(name)
 
+    @property
+    def made(self):
+        """Names that nodes of the model make."""
+        return self._makers.keys()
 
-def _in_onnx_order(name, value):
-    """Nodes that make what ONNX has under a name of the tensor that stores it, and their constants: (name, shape)."""
-    nodes, constants, last = [], [], f"{name} (stored)"
-    plain = [value.order.index(axis) for axis in range(len(value.order))]
-    reshaped = value.shape != value.source
-    if plain != sorted(plain):
-        made = f"{name} (plain)" if reshaped else name
-        nodes.append(helper.make_node("Transpose", [last], [made], perm=plain))
-        last = made
-    if reshaped:
-        constants.append((f"{name} (shape)", value.shape))
-        nodes.append(helper.make_node("Reshape", [last, constants[0][0]], [name]))
-    return nodes, constants
+    def output(self, name, dtype):
+        """The tensor of an output of the model, in ONNX's order, which may be of another type than float."""
+        self._store_shared(name)
+        return self._emitted(name, name, tuple(range(len(self._shapes(name)))), dtype)
+
+    def _store_shared(self, name):
+        """Stores what others, too, will read of that which a name is made of."""
+        inside, _ = self._before(name)
+        for index in inside:
+            for made in self._model.graph.node[index].output:
+                readers = self._float_readers(made)
+                if not readers.isdisjoint(inside) and readers - {*inside} and self._types(made) == TensorProto.FLOAT:
+                    self._store(made)
+
+    def _float_readers(self, name):
+        """Nodes that read the floats of a name, None for an output."""
+        readers = self._readers.get(name, set())
+        if isinstance(self._results[name], Floats):
+            return readers
+        # It has an integer form for those that quantise it.
+        return {index for index in readers - {None} if self._model.graph.node[index].op_type != "QuantizeLinear"}
+
+    def _store(self, name):
+        if name not in self._stored:
+            shape = self._shapes(name)
+            tensor = self._emitted(name, f"{name} (floats)", canonical(len(shape)), np.float32)
+            self._stored[name] = self._builder.value(tensor, shape)
+        return self._stored[name]
+
+    def _emitted(self, name, label, order, dtype):
+        """A tensor of what ONNX has under a name."""
+        made = self._pending(name, order)
+        target = self._builder.tensor(label, [made.shape[axis] for axis in order], dtype)
+        return self._builder.operator(made.kind, made.inputs, target, **made.options)
+
+    def _pending(self, name, order):
+        """What ONNX has under a name, as an operator whose result's dimensions are stored in that order."""
+        inside, known = self._before(name)
+        nodes, inputs, tensors, constants, integers = [], [], [], [], []
+        for source, result in known.items():
+            if isinstance(result, Constant):
+                constants.append(numpy_helper.from_array(array_of(result), source))
+                continue
+            kind = self._types(source)
+            if kind != TensorProto.FLOAT:
+                integers.append(len(tensors))
+            tensors.append(result.tensor)
+            stored, steps, shapes = self._in_onnx_order(source, result)
+            nodes += steps
+            constants += shapes
+            inputs.append(helper.make_tensor_value_info(stored, kind, result.tensor.shape))
+        nodes += [self._without(known, self._model.graph.node[index]) for index in inside]
+        output = name
+        if order != tuple(range(len(order))):
+            output = self._new(f"{name} (stored)")
+            nodes.append(helper.make_node("Transpose", [name], [output], perm=order))
+        graph = helper.make_graph(nodes, "floats", inputs, [ValueInfoProto(name=output)], constants)
+        content = helper.make_model(graph, opset_imports=self._model.opset_import,
+                                    ir_version=self._model.ir_version).SerializeToString()
+        tensors.append(self._builder.constant(f"{name} (model)", np.frombuffer(content, np.uint8)))
+        result = self._results[name]
+        reason = result.reason if isinstance(result, Floats) else f"{name!r} is read as floats, too"
+        return Pending(self._builder.subject, "ONNX_FLOATS", tensors, self._shapes(name),
+                       {"reason": reason, "integers": integers}, order=order)
+
+    def _without(self, known, node):
+        """The node, with other names for outputs that are stored already."""
+        if known.keys().isdisjoint(node.output):
+            return node
+        again = NodeProto()
+        again.CopyFrom(node)
+        again.output[:] = [self._new(f"{name} (again)") if name in known else name for name in node.output]
+        return again
+
+    def _before(self, name):
+        """Numbers of the nodes that make what has a name, in their order, and by name what they begin with."""
+        chosen, known, ahead = set(), {}, [name]
+        while ahead:
+            source = ahead.pop()
+            result = self._stored.get(source, self._results[source])
+            if isinstance(result, (Constant, Value)):
+                known[source] = result
+            elif self._makers[source] not in chosen:
+                chosen.add(self._makers[source])
+                ahead += filter(None, self._model.graph.node[self._makers[source]].input)
+        return sorted(chosen), known
+
+    def _in_onnx_order(self, name, value):
+        """A name for the tensor that stores what has a name, and nodes and constants that make this of that."""
+        plain = [value.order.index(axis) for axis in range(len(value.order))]
+        transposed, reshaped = plain != sorted(plain), value.shape != value.source
+        if not (transposed or reshaped):
+            return name, [], []
+        nodes, constants, stored = [], [], self._new(f"{name} (stored)")
+        last = stored
+        if transposed:
+            last = self._new(f"{name} (plain)") if reshaped else name
+            nodes.append(helper.make_node("Transpose", [stored], [last], perm=plain))
+        if reshaped:
+            shape = self._new(f"{name} (shape)")
+            constants.append(numpy_helper.from_array(np.array(value.shape, np.int64), shape))
+            nodes.append(helper.make_node("Reshape", [last, shape], [name]))
+        return stored, nodes, constants
+
+    def _new(self, name):
+        """A name that the model does not have."""
+        while name in self._taken:
+            name += "'"
+        return name

@@ -1,7 +1,7 @@
 """What each ONNX operator becomes in a `Graph`.
 
 A function takes the builder and the node and gives what the node's output stands for (`result`), or a list, one for
-each output. It takes the attributes that it knows out of the node; one that is left over is refused by the caller.
+each output. It takes the attributes that it knows out of the node; with others left the node stays in floats.
 """
 
 from . import contraction, elementwise, movement, pooling, quantising, resize

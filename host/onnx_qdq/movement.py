@@ -29,7 +29,8 @@ def view(builder, node):
     node.attributes.clear()
     x = node.inputs[0]
     if isinstance(x, Constant):
-        need(x.scale is None or len(x.scale) == 1, f"reshapes the constant {node.names[0]!r} with a scale a channel")
+        else_floats(x.scale is None or len(x.scale) == 1,
+                    f"reshapes the constant {node.names[0]!r} with a scale a channel")
         return replace(x, data=x.data.reshape(node.shape))
     return _viewed(builder, node, lambda value: replace(value, shape=node.shape))
 

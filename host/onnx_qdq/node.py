@@ -119,7 +119,7 @@ class Node:
         """An input that must be a constant with one scale."""
         x = self.inputs[index]
         else_floats(x.scale is not None and len(x.scale) == 1 and x.data.dtype == np.int8,
-             f"has a constant, {self.names[index]!r}, that is not quantised to 8 bits with one scale")
+                    f"has a constant, {self.names[index]!r}, that is not quantised to 8 bits with one scale")
         return x
 
     def constant(self, index, what):
@@ -146,8 +146,8 @@ class Node:
         else_floats(weights.scale is not None,
                     f"has float weights, {self.names[1]!r}, expected int8 into DequantizeLinear")
         need(weights.data.dtype == np.int8, f"has {weights.data.dtype} weights, {self.names[1]!r}, expected int8")
-        need(len(weights.scale) == 1 or weights.axis == axis,
-             f"has weights with a scale for each index of dimension {weights.axis}, expected dimension {axis}")
+        else_floats(len(weights.scale) == 1 or weights.axis == axis,
+                    f"has weights with a scale for each index of dimension {weights.axis}, expected dimension {axis}")
         return weights
 
     def kind(self, index):

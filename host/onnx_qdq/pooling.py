@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from .contraction import window
-from .result import Pending, canonical, else_floats, need, own
+from .result import Pending, canonical, else_floats, own
 
 __all__ = ["average_pool", "global_average_pool", "global_max_pool", "max_pool", "reduced"]
 
@@ -62,7 +62,7 @@ def reduced(kind):
         value = node.value(builder, 0)
         rank = len(value.shape)
         axes = node.numbers(1, "axes") if node.optional(1) is not None else node.take("axes", [])
-        need(axes or not node.take("noop_with_empty_axes", 0), "reduces nothing")
+        else_floats(axes or not node.take("noop_with_empty_axes", 0), "reduces nothing")
         axes = {axis % rank for axis in axes} or set(range(rank))
         node.take("noop_with_empty_axes", 0)
         node.take("keepdims", 1)

@@ -18,7 +18,7 @@ def resize(builder, node):
     else_floats(tuple(node.shape[:2]) == (x.shape[0], x.shape[3]), "resizes the batch or the channels")
     else_floats(mode in ("nearest", "linear"), f"has the mode {mode}, expected nearest or linear")
     else_floats(coordinates != "tf_crop_and_resize" and not node.attributes.get("antialias"),
-         "crops or is antialiased, expected a plain resize")
+                "crops or is antialiased, expected a plain resize")
     constants = _for_one_channel(node)
     if coordinates == "align_corners" and constants[1] is not None:
         sizes = constants[1][-2:] * x.shape[1:3]

@@ -1,15 +1,17 @@
 """Walks over the nodes of an ONNX model."""
 
+import math
+
 import numpy as np
 from onnx import AttributeProto, TensorProto, helper, numpy_helper
 
 from ..graph import ModelError
 from .builder import GraphBuilder
 from .elementwise import evaluated
-from .floats import in_floats
+from .floats import FloatNodes
 from .functions import FUNCTIONS, ON_INTEGERS
 from .node import Node
-from .result import Constant, Floats, InFloats, Pending, SingleElement, Value, array_of, canonical, else_floats, need
+from .result import Constant, Floats, InFloats, Pending, SingleElement, Value, array_of, else_floats, need
 
 __all__ = ["subject", "translated"]
 
@@ -21,7 +23,7 @@ _INPUT_TYPES = {TensorProto.FLOAT: np.float32, TensorProto.INT8: np.int8, Tensor
 
 def subject(node):
     """A node as the subject of a sentence."""
-    return f"{node.op_type} {(node.name or ', '.join(node.output))!r}"
+    return f"{node.op_type} {(node.name or ', '.join(filter(None, node.output)))!r}"
 
 
 def translated(name, model, opset):
@@ -41,10 +43,11 @@ class _Translation:
         for info in model.graph.input:
             if info.name not in self._results:
                 self._results[info.name] = self._input(info)
-        for proto in model.graph.node:
+        self._float_nodes = FloatNodes(self._builder, model, self._results, self._shape, self._type)
+        for number, proto in enumerate(model.graph.node):
             self._builder.subject = subject(proto)
             try:
-                self._results |= zip(proto.output, self._node(proto))
+                self._results.update(zip(proto.output, self._node(proto, number)))
             except ModelError as error:
                 raise ModelError(f"{self._builder.subject} {error}") from None
             except (IndexError, KeyError, TypeError, ValueError) as error:
@@ -58,12 +61,13 @@ class _Translation:
                 self._builder.graph.outputs.append(self._output(info.name).index)
             except ModelError as error:
                 raise ModelError(f"{self._builder.subject} {error}") from None
-        self.graph = self._builder.graph
+        self.graph = self._builder.finished()
 
     def _shape(self, name):
         dims = self._types[name].shape.dim if name in self._types and self._types[name].HasField("shape") else None
         need(dims is not None and all(dim.HasField("dim_value") and dim.dim_value > 0 for dim in dims),
              f"has {name!r} with a dynamic or empty shape, expected fixed sizes")
+        need(math.prod(dim.dim_value for dim in dims) < 1 << 31, f"has {name!r} of 2**31 elements or more")
         return tuple(dim.dim_value for dim in dims)
 
     def _input(self, info):
@@ -76,8 +80,10 @@ class _Translation:
         self._builder.graph.inputs.append(tensor.index)
         return Value(tensor, shape, tuple(range(len(shape))), shape)
 
-    def _node(self, proto):
-        """What its outputs stand for."""
+    def _node(self, proto, number):
+        """What the outputs of the node with that number stand for."""
+        need(not any(a.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS) for a in proto.attribute),
+             "holds a graph, which is not supported")
         attributes = {a.name: helper.get_attribute_value(a) for a in proto.attribute}
         if proto.op_type == "Constant":
             (name, value), = attributes.items()
@@ -89,33 +95,32 @@ class _Translation:
                     self._type)
         if proto.op_type not in _QUANTISING and all(
                 x is None or (isinstance(x, Constant) and x.scale is None) for x in inputs):
-            return [Constant(array) for array in evaluated(node, [x and x.data for x in inputs])]
-        if proto.op_type in _QUANTISING:
-            if isinstance(inputs[0], Floats):
-                need(proto.op_type == "QuantizeLinear", f"has an input, {proto.input[0]!r}, that nothing quantises")
-                node.inputs[0] = self._in_floats(proto.input[0])
-            return self._translated(node)
+            return self._constants(node)
         floats = next((x for x in inputs if isinstance(x, Floats)), None)
-        if floats is None:
-            self._require_types(proto, inputs)
+        if proto.op_type == "QuantizeLinear" and floats is not None:
+            node.inputs[0] = self._float_nodes.quantisable(proto.input[0], number)
+        if proto.op_type == "QuantizeLinear" or (proto.op_type == "DequantizeLinear" and floats is None):
+            return self._translated(node)
+        if floats is None or proto.op_type == "Shape":  # of which all elements may be what they are
             try:
                 with self._builder.attempt():
                     return self._translated(node)
             except InFloats as error:
                 floats = Floats(str(error))
-        if all(x is None or isinstance(x, Constant) for x in inputs):
-            return [Constant(array) for array in evaluated(node, [x and array_of(x) for x in inputs])]
-        for name, x in zip(proto.input, inputs):
-            need(x is None or isinstance(x, (Constant, Floats)) or self._type(name) == TensorProto.FLOAT,
-                 f"computes on the integers {name!r}, expected floats")
-        need(not any(a.type in (AttributeProto.GRAPH, AttributeProto.GRAPHS) for a in proto.attribute),
-             "holds a graph, which is not supported")
-        return [floats] * len(proto.output)
+        return (self._constants(node) if all(x is None or isinstance(x, Constant) for x in inputs)
+                else [floats] * len(proto.output))
+
+    def _constants(self, node):
+        """What a node makes of constants."""
+        arrays = evaluated(node, [x and array_of(x) for x in node.inputs])
+        need(all(isinstance(array, (np.ndarray, np.generic)) for array in arrays), "makes no tensors of its constants")
+        return [Constant(np.asarray(array)) for array in arrays]
 
     def _translated(self, node):
         """What its outputs stand for, made of the operators of a `Graph`."""
         proto = node.proto
         else_floats(proto.op_type in FUNCTIONS, "has no integer form here")
+        self._require_types(proto, node.inputs)
         node.shapes = [self._shape(name) for name in proto.output if name]
         results = FUNCTIONS[proto.op_type](self._builder, node)
         else_floats(not node.attributes, f"has {', '.join(node.attributes)}, which has no integer form here")
@@ -123,18 +128,13 @@ class _Translation:
         else_floats(not any(proto.output[len(results):]), f"has {len(proto.output)} outputs, not {len(results)}")
         return results
 
-    def _in_floats(self, name, order=None):
-        """What ONNX has under a name as an operator that computes it in floats, its dimensions stored in that order."""
-        shape = self._shape(name)
-        return in_floats(self._builder, self._model, name, self._results, shape, order or canonical(len(shape)))
-
     def _require_types(self, proto, inputs):
-        """Refuses a node that would compute on other numbers than the reals of ONNX's float32."""
+        """Leaves to floats a node that would compute on other numbers than the reals of ONNX's float32."""
         for name, x in zip(proto.input, inputs):
             kind = TensorProto.FLOAT if x is None or isinstance(x, Constant) else self._type(name)
             moves = proto.op_type in ON_INTEGERS and kind in (TensorProto.INT8, TensorProto.UINT8)
-            need(kind == TensorProto.FLOAT or moves or proto.op_type in _QUANTISING,
-                 f"computes on {name!r} of type {TensorProto.DataType.Name(kind)}, expected FLOAT")
+            else_floats(kind == TensorProto.FLOAT or moves or proto.op_type in _QUANTISING,
+                        f"computes on {name!r} of type {TensorProto.DataType.Name(kind)}, expected FLOAT")
 
     def _type(self, name):
         return self._types[name].elem_type if name in self._types else TensorProto.FLOAT
@@ -148,9 +148,13 @@ class _Translation:
                 with self._builder.attempt():
                     result = self._builder.settled(result, name)
             except InFloats as error:
-                result = Floats(str(error))
-        if isinstance(result, Floats):
-            return self._float_output(name, helper.tensor_dtype_to_np_dtype(kind))
+                result = self._results[name] = Floats(str(error))
+        if isinstance(result, Floats) or (isinstance(result, Value) and result.tensor.dtype == np.float32):
+            need(name in self._float_nodes.made, f"has an output, {name!r}, that nothing computes")
+            dtype = helper.tensor_dtype_to_np_dtype(kind)
+            need(dtype in (np.float32, np.int32, np.int64, np.bool_),
+                 f"has {name!r} of type {dtype}, expected float32, int32, int64 or bool")
+            return self._float_nodes.output(name, dtype)
         need(kind in _INPUT_TYPES, f"has {name!r} of type {TensorProto.DataType.Name(kind)}, expected FLOAT, INT8 or "
              "UINT8")
         if isinstance(result, SingleElement):
@@ -158,16 +162,8 @@ class _Translation:
             x = self._builder.stored(result.value, tuple(range(len(result.value.shape))))
             return self._builder.operator("LOOKUP", [x], self._builder.tensor(name, x.shape, np.float32),
                                           table=result.levels.tolist())
-        need(len(result.tensor.scale), f"has an output, {name!r}, that nothing quantises")
+        need(len(result.tensor.scale), f"has an output, {name!r}, that nothing computes")
         tensor = self._builder.stored(result, tuple(range(len(result.shape))))
         if kind != TensorProto.FLOAT:
             return tensor
         return self._builder.operator("DEQUANTIZE", [tensor], self._builder.tensor(name, tensor.shape, np.float32))
-
-    def _float_output(self, name, dtype):
-        """The tensor of an output that is computed in floats, which may be of another type."""
-        need(dtype in (np.float32, np.int32, np.int64, np.bool_), f"has {name!r} of type {dtype}, expected float32, "
-             "int32, int64 or bool")
-        shape = self._shape(name)
-        made = self._in_floats(name, tuple(range(len(shape))))
-        return self._builder.operator(made.kind, made.inputs, self._builder.tensor(name, shape, dtype), **made.options)
