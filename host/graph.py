@@ -56,7 +56,7 @@ class Operator:
     Members
     -------
     index : int, its place in the order of execution
-    kind : str, TensorFlow Lite's name, "CONV_2D"
+    kind : str, TensorFlow Lite's name, "CONV_2D", or LOOKUP or ONNX_FLOATS
     inputs : list of tensor numbers, -1 where an optional input is absent
     outputs : list of tensor numbers
     options : dict from plain names (stride_h, stride_w, dilation_h, padding, activation, beta, axis, ...) to

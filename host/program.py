@@ -34,7 +34,7 @@ class LayerInfo:
     Members
     -------
     name : str, of its output tensor
-    op : str, TensorFlow Lite's name
+    op : str, its kind
     unit : str, "matrix", "vector", "host", or "none" where no work is needed
     macs : int
     reason : str, why the host does it ("" if it does not)
