@@ -1,12 +1,10 @@
 """Comparisons, truth values and choices: exact on the host, and a table where they are a function of one tensor."""
 
-import math
-
 import numpy as np
 import pytest
+from damage import refused_after_damage
 from model_builder import Spec, constant, model, serialise
 from network_builder import Network
-from random_operators import stimulus
 from systolith.host import tflite
 from systolith.host.compiler.compile import compile_graph
 from systolith.host.graph import ModelError
@@ -56,27 +54,9 @@ def test_choices_between_tensors(seed):
 
 
 def test_damage_is_refused_or_harmless():
-    """With random bytes overwritten: a ModelError of one line, or a graph that can be evaluated."""
-    rng, refused = np.random.default_rng(5), 0
-    for _ in range(300):
-        content = np.frombuffer(choices(rng), np.uint8).copy()
-        places = rng.integers(0, len(content), rng.integers(1, 3))
-        content[places] = rng.choice([0, 1, 2, 4, 0x7F, 0x80, 0xFF], len(places))
-        try:
-            graph = tflite.parse(content.tobytes())
-        except ModelError as error:
-            assert "\n" not in str(error)
-            refused += 1
-            continue
-        if max(math.prod(tensor.shape) for tensor in graph.tensors) > 1 << 20:
-            continue
-        values = {index: stimulus(rng, graph, index) for index in graph.inputs}
-        for operator in graph.operators:
-            for index, result in zip(operator.outputs, evaluate(graph, operator, values), strict=True):
-                values[index] = result
-                assert result.shape == graph.tensors[index].shape
-        compile_graph(graph, PRESETS["nano"])
-    assert 0 < refused < 300
+    rng = np.random.default_rng(5)
+    refused = [refused_after_damage(rng, choices(rng)) for _ in range(300)]
+    assert any(refused) and not all(refused)
 
 
 def test_negation():

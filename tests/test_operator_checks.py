@@ -1,38 +1,20 @@
 """The rules of operators: whatever does not fit is refused with a sentence."""
 
-import math
 
 import numpy as np
 import pytest
+from damage import refused_after_damage
 from model_builder import Spec, constant, one_operator
-from random_operators import Random, stimulus
+from random_operators import Random
 from systolith.host import tflite
 from systolith.host.graph import ModelError
-from systolith.host.operators import evaluate
 from systolith.host.operators.comparison_rules import LOGICAL
 
 
 @pytest.mark.parametrize("kind", sorted(tflite.KINDS - {"EXP", "GELU", "TILE", *LOGICAL, "SELECT_V2"}))
 def test_damage_is_refused_or_harmless(kind):
-    """With random bytes overwritten: a ModelError of one line, or a graph that can be evaluated."""
-    random, refused = Random(11), 0
-    for _ in range(60):
-        content = np.frombuffer(one_operator(kind, *getattr(random, kind)()), np.uint8).copy()
-        places = random.rng.integers(0, len(content), random.size(1, 2))
-        content[places] = random.rng.choice([0, 1, 2, 4, 0x7F, 0x80, 0xFF], len(places))
-        try:
-            graph = tflite.parse(content.tobytes())
-        except ModelError as error:
-            assert "\n" not in str(error)
-            refused += 1
-            continue
-        if max(math.prod(tensor.shape) for tensor in graph.tensors) > 1 << 20:
-            continue
-        values = {index: stimulus(random.rng, graph, index) for index in graph.inputs}
-        for operator in graph.operators:
-            for index, result in zip(operator.outputs, evaluate(graph, operator, values), strict=True):
-                assert result.shape == graph.tensors[index].shape
-    assert refused
+    random = Random(11)
+    assert any([refused_after_damage(random.rng, one_operator(kind, *getattr(random, kind)())) for _ in range(60)])
 
 
 X = Spec((1, 4, 4, 4))
