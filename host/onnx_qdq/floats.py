@@ -1,8 +1,9 @@
 """What nobody quantises, or has no integer form here: the host computes it in floats, with ONNX Runtime.
 
 All nodes between what is stored on one side and a QuantizeLinear, or an output of the model, on the other are one
-operator, ONNX_FLOATS. Its last input is a model of these nodes. What others read of them is stored as it is, in floats,
-so that nothing is computed twice.
+operator, ONNX_FLOATS. Its last input is a model of these nodes; its option ``reason`` says why they are here, and
+``integers`` has the places of inputs that the nodes see as integers, not as the reals that these stand for. What others
+read of the nodes is stored as it is, in floats, so that nothing is computed twice.
 """
 
 import numpy as np
@@ -38,7 +39,13 @@ class FloatNodes:
         self._taken = {*self._makers, *self._readers, *(info.name for info in (*graph.input, *graph.initializer))}
 
     def quantisable(self, name, reader):
-        """What the QuantizeLinear with the number `reader` is to quantise: a `Pending`, or a `Value` of floats."""
+        """What a QuantizeLinear is to quantise: a `Pending`, or a `Value` of floats if others read them, too.
+
+        Parameters
+        ----------
+        name : str, its input
+        reader : int, its place among the model's nodes
+        """
         self._store_shared(name)
         if self._readers[name] == {reader}:
             return self._pending(name, canonical(len(self._shapes(name))))

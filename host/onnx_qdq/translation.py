@@ -101,14 +101,21 @@ class _Translation:
             node.inputs[0] = self._float_nodes.quantisable(proto.input[0], number)
         if proto.op_type == "QuantizeLinear" or (proto.op_type == "DequantizeLinear" and floats is None):
             return self._translated(node)
-        if floats is None or proto.op_type == "Shape":  # of which all elements may be what they are
-            try:
-                with self._builder.attempt():
-                    return self._translated(node)
-            except InFloats as error:
-                floats = Floats(str(error))
+        if floats is None or proto.op_type == "Shape":  # which looks at no element
+            results = self._tried(lambda: self._translated(node))
+            if not isinstance(results, Floats):
+                return results
+            floats = results
         return (self._constants(node) if all(x is None or isinstance(x, Constant) for x in inputs)
                 else [floats] * len(proto.output))
+
+    def _tried(self, function):
+        """What the function returns, or `Floats` if that has no integer form; then it has added nothing."""
+        try:
+            with self._builder.attempt():
+                return function()
+        except InFloats as error:
+            return Floats(str(error))
 
     def _constants(self, node):
         """What a node makes of constants."""
@@ -144,11 +151,9 @@ class _Translation:
         result, kind = self._results[name], self._type(name)
         need(not isinstance(result, Constant), f"has the constant output {name!r}")
         if isinstance(result, Pending):
-            try:
-                with self._builder.attempt():
-                    result = self._builder.settled(result, name)
-            except InFloats as error:
-                result = self._results[name] = Floats(str(error))
+            result = self._tried(lambda: self._builder.settled(self._results[name], name))
+            if isinstance(result, Floats):
+                self._results[name] = result
         if isinstance(result, Floats) or (isinstance(result, Value) and result.tensor.dtype == np.float32):
             need(name in self._float_nodes.made, f"has an output, {name!r}, that nothing computes")
             dtype = helper.tensor_dtype_to_np_dtype(kind)
